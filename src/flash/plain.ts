@@ -1,0 +1,102 @@
+import { Status, type StatusCode } from '../spec/status.ts';
+import type { MediaStore } from './media-store.ts';
+import type { Transfer } from './transfer.ts';
+import { UnitStore } from './unit-store.ts';
+
+/** Bytes of logical blocks stored together. */
+export const PLAIN_UNIT_BYTES = 32 * 1024;
+
+type Done = (status: StatusCode) => void;
+
+/** The medium of an ordinary NVMe namespace: logical blocks that may be written anywhere, any time. */
+export class PlainMedium {
+  readonly totalSecs: number;
+  readonly secSizeBytes: number;
+  readonly units: UnitStore;
+  private readonly secsPerUnit: number;
+
+  constructor(totalSecs: number, secSizeBytes: number, store: MediaStore) {
+    this.totalSecs = totalSecs;
+    this.secSizeBytes = secSizeBytes;
+    this.secsPerUnit = PLAIN_UNIT_BYTES / secSizeBytes;
+    // No block table: what was never written is no unit, and reads as zeros.
+    this.units = new UnitStore(store, PLAIN_UNIT_BYTES, () => new Uint8Array(0));
+  }
+
+  /** Whether the run of blocks is inside the namespace. Written so that no sum can overflow. */
+  contains(lba: number, secs: number): boolean {
+    return lba >= 0 && secs <= this.totalSecs && lba <= this.totalSecs - secs;
+  }
+
+  /** Writes `secs` blocks from `lba`; `done` when they are durable. The run is inside the namespace. */
+  write(lba: number, secs: number, transfer: Transfer, done: Done): void {
+    if (this.units.failure) {
+      done(Status.internalError);
+      return;
+    }
+    const wait = this.load(lba, secs, true);
+    if (wait) {
+      wait.then(
+        () => this.write(lba, secs, transfer, done),
+        () => done(Status.internalError),
+      );
+      return;
+    }
+    this.eachUnit(lba, secs, (unit, firstSec, count, at) => {
+      const here = count === this.secsPerUnit ? undefined : this.units.get(unit);
+      const bytes = here instanceof Uint8Array ? here : new Uint8Array(PLAIN_UNIT_BYTES);
+      transfer.pullData(at, bytes, firstSec * this.secSizeBytes, count * this.secSizeBytes);
+      this.units.put(unit, bytes);
+    });
+    this.units.commit('relaxed', (stored) => done(stored ? Status.success : Status.internalError));
+  }
+
+  /** Reads `secs` blocks from `lba`; never written ones are zeros. */
+  read(lba: number, secs: number, transfer: Transfer, done: Done): void {
+    const wait = this.load(lba, secs, false);
+    if (wait) {
+      wait.then(
+        () => this.read(lba, secs, transfer, done),
+        () => done(Status.eccFailure),
+      );
+      return;
+    }
+    this.eachUnit(lba, secs, (unit, firstSec, count, at) => {
+      const bytes = this.units.get(unit);
+      const source = bytes instanceof Uint8Array ? bytes : zeros;
+      transfer.pushData(at, source, firstSec * this.secSizeBytes, count * this.secSizeBytes);
+    });
+    done(Status.success);
+  }
+
+  flush(done: Done): void {
+    this.units.commit('strict', (stored) => done(stored ? Status.success : Status.internalError));
+  }
+
+  /** Brings units in that are not here yet; for a write only those that it covers in part. */
+  private load(lba: number, secs: number, partialOnly: boolean): Promise<unknown> | undefined {
+    let waits: Promise<void>[] | undefined;
+    this.eachUnit(lba, secs, (unit, _firstSec, count) => {
+      if (partialOnly && count === this.secsPerUnit) return;
+      const answer = this.units.get(unit);
+      if (answer instanceof Promise) (waits ??= []).push(answer);
+    });
+    return waits && Promise.all(waits);
+  }
+
+  private eachUnit(
+    lba: number,
+    secs: number,
+    visit: (unit: number, firstSec: number, count: number, atBytes: number) => void,
+  ): void {
+    let done = 0;
+    while (done < secs) {
+      const firstSec = (lba + done) % this.secsPerUnit;
+      const count = Math.min(secs - done, this.secsPerUnit - firstSec);
+      visit((lba + done - firstSec) / this.secsPerUnit, firstSec, count, done * this.secSizeBytes);
+      done += count;
+    }
+  }
+}
+
+const zeros = new Uint8Array(PLAIN_UNIT_BYTES);

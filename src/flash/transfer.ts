@@ -1,0 +1,49 @@
+/**
+ * The host's side of one command, as the flash sees it: bytes to take and to give, by position. The
+ * controller has checked before that every byte of it is guest RAM.
+ */
+export interface Transfer {
+  /** Copies `length` bytes of the host's data, from position `at`, into `target` at `offset`. */
+  pullData(at: number, target: Uint8Array, offset: number, length: number): void;
+  /** Copies bytes of `source` to the host's data buffer at position `at`. */
+  pushData(at: number, source: Uint8Array, offset: number, length: number): void;
+  /** True when the command has a metadata buffer. */
+  readonly hasOob: boolean;
+  pullOob(at: number, target: Uint8Array, offset: number, length: number): void;
+  pushOob(at: number, source: Uint8Array, offset: number, length: number): void;
+}
+
+/** The sectors of one vector command, with room for the answer. Reused from command to command. */
+export class SectorVector {
+  count = 0;
+  /** Block index of each sector, in the block table. */
+  readonly block: Int32Array;
+  /** Sector in that block. */
+  readonly sec: Int32Array;
+  /** The completion's failure map: bit i of low (0 to 31) and high (32 to 63). */
+  failedLow = 0;
+  failedHigh = 0;
+
+  constructor(capacity: number) {
+    this.block = new Int32Array(capacity);
+    this.sec = new Int32Array(capacity);
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.failedLow = 0;
+    this.failedHigh = 0;
+  }
+
+  push(block: number, sec: number): void {
+    this.block[this.count] = block;
+    this.sec[this.count] = sec;
+    this.count++;
+  }
+
+  /** Marks entry `index` as failed. Shifts wrap at 32 in JavaScript, hence two halves. */
+  fail(index: number): void {
+    if (index < 32) this.failedLow = (this.failedLow | (1 << index)) >>> 0;
+    else this.failedHigh = (this.failedHigh | (1 << (index - 32))) >>> 0;
+  }
+}

@@ -1,0 +1,199 @@
+import type { Durability, MediaStore, StoreError, TableShard, UnitRun } from './media-store.ts';
+
+/** Bytes of clean units kept in memory before a store that answers late. */
+const CACHE_BUDGET_BYTES = 32 * 1024 * 1024;
+
+interface Group {
+  readonly units: Map<number, Uint8Array>;
+  readonly erased: UnitRun[];
+  readonly shards: Set<number>;
+  readonly waiters: ((stored: boolean) => void)[];
+  durability: Durability;
+}
+
+const newGroup = (): Group => ({ units: new Map(), erased: [], shards: new Set(), waiters: [], durability: 'relaxed' });
+
+/**
+ * Between the flash and its store: gathers what commands change into groups and commits one group at a
+ * time (group commit), so that all commands in flight share a transaction; answers reads from what is on
+ * its way, then from a cache, then from the store.
+ *
+ * Only one group is under way: a second transaction could survive the first one's failure, and its block
+ * table would then speak of data that was never kept.
+ *
+ * When a commit fails, nothing more is written until the disk is opened again: the table in memory is
+ * ahead of what is stored, and acknowledging anything after it would be a lie. Reads go on.
+ */
+export class UnitStore {
+  /** Set once, by the first commit that failed. */
+  failure: StoreError | undefined;
+  /** Told of that failure. */
+  onfailure: ((error: StoreError) => void) | undefined;
+
+  private readonly store: MediaStore;
+  private readonly packShard: (shard: number) => Uint8Array;
+  private readonly cacheUnits: number;
+  private pending: Group = newGroup();
+  private inFlight: Group | undefined;
+  private scheduled = false;
+  /** Clean units in the order of their use; a Map keeps insertion order. */
+  private readonly cache = new Map<number, Uint8Array>();
+  private readonly loading = new Map<number, Promise<void>>();
+
+  constructor(store: MediaStore, unitBytes: number, packShard: (shard: number) => Uint8Array) {
+    this.store = store;
+    this.packShard = packShard;
+    // One vector command touches up to 64 units; they must fit at once, or a read would chase its own tail.
+    this.cacheUnits = Math.max(128, Math.floor(CACHE_BUDGET_BYTES / unitBytes));
+  }
+
+  loadTable(): Promise<readonly TableShard[]> {
+    return this.store.loadTable();
+  }
+
+  /** Groups that are not durable yet: 0 means that everything acknowledged and everything asked for is stored. */
+  get pendingCommits(): number {
+    return this.pending.waiters.length + (this.inFlight?.waiters.length ?? 0);
+  }
+
+  /**
+   * A unit's bytes; undefined when it is not stored; or a promise after which the caller asks again.
+   * The bytes may be filled where they are still unwritten, and then have to be {@link put}.
+   */
+  get(unit: number): Uint8Array | undefined | Promise<void> {
+    const onItsWay = this.pending.units.get(unit) ?? this.inFlight?.units.get(unit);
+    if (onItsWay) return onItsWay;
+    const cached = this.cache.get(unit);
+    if (cached) {
+      this.cache.delete(unit);
+      this.cache.set(unit, cached);
+      return cached === absent ? undefined : cached;
+    }
+    const underWay = this.loading.get(unit);
+    if (underWay) return underWay;
+    const answer = this.store.readUnit(unit);
+    if (!(answer instanceof Promise)) return answer;
+    const load = answer.then((bytes) => {
+      // An erase in between has taken the entry away; what was read is the past.
+      if (this.loading.get(unit) !== load) return;
+      this.loading.delete(unit);
+      this.remember(unit, bytes ?? absent);
+    }, (error: unknown) => {
+      if (this.loading.get(unit) === load) this.loading.delete(unit);
+      throw error;
+    });
+    this.loading.set(unit, load);
+    return load;
+  }
+
+  /** A unit changed, and becomes durable with the next {@link commit}. */
+  put(unit: number, bytes: Uint8Array): void {
+    this.cache.delete(unit);
+    this.pending.units.set(unit, bytes);
+  }
+
+  /** Units that no longer exist. */
+  erase(first: number, count: number): void {
+    for (let unit = first; unit < first + count; unit++) {
+      this.pending.units.delete(unit);
+      this.cache.delete(unit);
+      this.loading.delete(unit);
+    }
+    this.pending.erased.push({ first, count });
+  }
+
+  /** A shard of the block table changed. */
+  touchShard(shard: number): void {
+    this.pending.shards.add(shard);
+  }
+
+  /**
+   * Calls `done` when all that was changed until now is durable (true) or cannot be (false). Commands of
+   * the same turn of the event loop, and those that come while a commit is under way, share the next one.
+   */
+  commit(durability: Durability, done: (stored: boolean) => void): void {
+    if (this.failure) {
+      done(false);
+      return;
+    }
+    this.pending.waiters.push(done);
+    if (durability === 'strict') this.pending.durability = 'strict';
+    if (this.inFlight || this.scheduled) return;
+    if (this.store.immediate) {
+      this.start();
+      return;
+    }
+    this.scheduled = true;
+    // After this turn: the doorbells that the guest rings in one slice end up in one transaction.
+    void Promise.resolve().then(() => {
+      this.scheduled = false;
+      this.start();
+    });
+  }
+
+  private start(): void {
+    if (this.inFlight || this.pending.waiters.length === 0) return;
+    const group = this.pending;
+    this.pending = newGroup();
+    this.inFlight = group;
+    let answer: void | Promise<void>;
+    try {
+      answer = this.store.commit(
+        {
+          erased: group.erased,
+          units: Array.from(group.units, ([unit, bytes]) => ({ unit, bytes })),
+          shards: Array.from(group.shards, (shard) => ({ shard, bytes: this.packShard(shard) })),
+        },
+        group.durability,
+      );
+    } catch (error) {
+      this.fail(group, error as StoreError);
+      return;
+    }
+    if (answer instanceof Promise) {
+      answer.then(
+        () => this.finish(group, true),
+        (error: unknown) => this.fail(group, error as StoreError),
+      );
+    } else {
+      this.finish(group, false);
+    }
+  }
+
+  private finish(group: Group, worthCaching: boolean): void {
+    this.inFlight = undefined;
+    if (worthCaching) {
+      for (const [unit, bytes] of group.units) {
+        // An erase or a newer version may have come meanwhile; those are in `pending`.
+        if (!this.pending.units.has(unit) && !this.erasedAgain(unit)) this.remember(unit, bytes);
+      }
+    }
+    for (const done of group.waiters) done(true);
+    this.start();
+  }
+
+  private erasedAgain(unit: number): boolean {
+    return this.pending.erased.some((run) => unit >= run.first && unit < run.first + run.count);
+  }
+
+  /** Keeps the failed group readable: its data is in the guest's hands as "failed", but other sectors of its units are good. */
+  private fail(group: Group, error: StoreError): void {
+    this.failure = error;
+    const later = this.pending;
+    this.pending = newGroup();
+    for (const [unit, bytes] of later.units) group.units.set(unit, bytes);
+    for (const done of group.waiters) done(false);
+    for (const done of later.waiters) done(false);
+    this.onfailure?.(error);
+  }
+
+  private remember(unit: number, bytes: Uint8Array): void {
+    this.cache.set(unit, bytes);
+    if (this.cache.size <= this.cacheUnits) return;
+    const oldest = this.cache.keys().next();
+    if (!oldest.done) this.cache.delete(oldest.value);
+  }
+}
+
+/** Stands in the cache for "asked, and there is none", so that a missing unit is asked for once. */
+const absent = new Uint8Array(0);

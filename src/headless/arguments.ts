@@ -1,0 +1,105 @@
+import { parseArgs } from 'node:util';
+import { parseSize } from '../lab/size.ts';
+
+export interface LabArguments {
+  readonly device: string;
+  readonly sizeBytes: number;
+  readonly media: string | undefined;
+  /** Shell commands in the order in which they run: the script's text first. */
+  readonly commands: readonly string[];
+  readonly report: boolean;
+  readonly json: boolean;
+  /** Inclusive. */
+  readonly luns: { readonly begin: number; readonly end: number } | undefined;
+  readonly memoryMiB: number;
+  readonly cmdline: string;
+  readonly kernel: string | undefined;
+  readonly initrd: string | undefined;
+  readonly script: string | undefined;
+  readonly showConsole: boolean;
+  readonly timeoutMs: number;
+  readonly help: boolean;
+}
+
+export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [options] --exec "command" …
+
+  --device LINE    the -device line as given to qemu-nvme (the tutorial's by default)
+  --size SIZE      of the backing file: 8G, 513M …               (8G)
+  --media FILE     keep the disk in FILE; in memory otherwise
+  --exec COMMAND   run with sh -c in the guest; may be repeated
+  --script FILE    a shell script to run in the guest, before any --exec
+  --report         print the geometry report instead of booting
+  --luns A-B       LUNs for the report, inclusive                 (all)
+  --json           the report as JSON
+  --memory MIB     RAM of the guest, 64 to 1024                   (128)
+  --cmdline TEXT   kernel command line
+  --kernel FILE    another bzImage      --initrd FILE   another initramfs
+  --console        show the guest's console on standard error
+  --timeout SEC    longest time for the boot and for each command (600)
+
+Without --exec, --script or --report, and on a terminal: the guest's shell, until it is shut down.
+The exit status is that of the last command; 124 when time was up, 2 for a wrong option.`;
+
+/** Options of `npm run lab`, or one sentence on what is wrong with them. */
+export function readArguments(argv: readonly string[], defaults: { device: string }): LabArguments | { error: string } {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args: [...argv],
+      options: {
+        device: { type: 'string' },
+        size: { type: 'string' },
+        media: { type: 'string' },
+        exec: { type: 'string', multiple: true },
+        script: { type: 'string' },
+        report: { type: 'boolean' },
+        json: { type: 'boolean' },
+        luns: { type: 'string' },
+        memory: { type: 'string' },
+        cmdline: { type: 'string' },
+        kernel: { type: 'string' },
+        initrd: { type: 'string' },
+        console: { type: 'boolean' },
+        timeout: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }));
+  } catch (error) {
+    return { error: `${(error as Error).message.split('. ')[0]}; --help lists the options.` };
+  }
+  const size = parseSize(values.size ?? '8G');
+  if (!size.ok) return { error: `--size: ${size.error}` };
+  const memoryMiB = wholeNumber(values.memory ?? '128', 64, 1024);
+  if (memoryMiB === undefined) return { error: `--memory is ${values.memory}; it takes whole MiB from 64 to 1024, such as 128.` };
+  const timeoutSec = wholeNumber(values.timeout ?? '600', 1, 86_400);
+  if (timeoutSec === undefined) return { error: `--timeout is ${values.timeout}; it takes whole seconds from 1 to 86400, such as 600.` };
+  let luns: LabArguments['luns'];
+  if (values.luns !== undefined) {
+    const range = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(values.luns);
+    if (!range) return { error: `--luns is ${values.luns}; it takes a range such as 0-3.` };
+    const begin = Number(range[1]);
+    luns = { begin, end: Number(range[2] ?? begin) };
+  }
+  return {
+    device: values.device ?? defaults.device,
+    sizeBytes: size.bytes,
+    media: values.media,
+    commands: values.exec ?? [],
+    report: values.report ?? false,
+    json: values.json ?? false,
+    luns,
+    memoryMiB,
+    cmdline: values.cmdline ?? '',
+    kernel: values.kernel,
+    initrd: values.initrd,
+    script: values.script,
+    showConsole: values.console ?? false,
+    timeoutMs: timeoutSec * 1000,
+    help: values.help ?? false,
+  };
+}
+
+function wholeNumber(text: string, min: number, max: number): number | undefined {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
+  return value >= min && value <= max ? value : undefined;
+}

@@ -1,0 +1,338 @@
+/**
+ * The host's end of the control channel: runs commands in the guest through its agent `labd`, which
+ * listens on the virtio console (a raw 8-bit tty).
+ *
+ * A frame is a header of 16 bytes, little-endian, and a payload:
+ * u32 magic "LNVM", u8 type, u8[3] zero, u32 id, u32 payload length.
+ *
+ * The guest may be hostile: nothing it sends throws, and it can make us keep no more than one frame
+ * (1 MiB) and 16 MiB of output per command.
+ */
+
+import type { ExecResult } from './types.ts';
+
+const MAGIC = 0x4d564e4c; // "LNVM"
+const HEADER_BYTES = 16;
+const MAX_PAYLOAD_BYTES = 1024 * 1024;
+export const PROTOCOL_VERSION = 1;
+/** Output kept of one command; more is counted and dropped. */
+export const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+const U32 = 0x1_0000_0000;
+
+const EXEC = 1;
+const KILL = 2;
+const PING = 3;
+const WINSIZE = 4;
+const CLOCK = 5;
+const OUTPUT = 0x81;
+const EXIT = 0x82;
+const HELLO = 0x83;
+const ERROR = 0x84;
+
+export interface ExecOptions {
+  /** The command is killed and the promise rejects after this long; no limit by default. */
+  readonly timeoutMs?: number;
+  /** Called with output (stdout and stderr together) as it comes, also beyond what is kept. */
+  readonly onoutput?: (bytes: Uint8Array) => void;
+}
+
+/** A command in the guest that did not come to an end of its own; `message` is one sentence. */
+export class ControlError extends Error {
+  override readonly name = 'ControlError';
+}
+
+interface Command {
+  readonly pieces: Uint8Array[];
+  keptBytes: number;
+  droppedBytes: number;
+  readonly onoutput: ((bytes: Uint8Array) => void) | undefined;
+  timer: ReturnType<typeof setTimeout> | null;
+  resolve(result: ExecResult): void;
+  reject(error: Error): void;
+}
+
+export class ControlChannel {
+  /** Resolves with the agent's protocol version when it first says hello; rejects when the channel is closed before. */
+  readonly ready: Promise<number>;
+  #resolveReady!: (version: number) => void;
+  #rejectReady!: (error: Error) => void;
+
+  readonly #send: (bytes: Uint8Array) => void;
+  readonly #commands = new Map<number, Command>();
+  readonly #parser = new FrameParser((type, id, payload) => this.#handle(type, id, payload));
+  #nextId = 1;
+  #closed: Error | null = null;
+
+  /** `send` takes bytes for the guest; give what comes back to `receive`. */
+  constructor(send: (bytes: Uint8Array) => void) {
+    this.#send = send;
+    this.ready = new Promise((resolve, reject) => {
+      this.#resolveReady = resolve;
+      this.#rejectReady = reject;
+    });
+    // Nobody needs to wait for it.
+    this.ready.catch(() => undefined);
+  }
+
+  /** Bytes from the guest, cut anywhere. */
+  receive(bytes: Uint8Array): void {
+    if (this.#closed === null) this.#parser.push(bytes);
+  }
+
+  /**
+   * Runs `command` with /bin/sh -c. The result's output is stdout and stderr in the order they were
+   * written, read as UTF-8, at most 16 MiB and then a note; `onoutput` gets the bytes. Its status is the
+   * shell's, or 128 plus the number of the signal that ended it. Rejects with a ControlError when it takes
+   * too long, and with the reason when the channel is closed.
+   */
+  async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
+    const { timeoutMs = Infinity, onoutput } = options;
+    const text = new TextEncoder().encode(command);
+    if (text.length > MAX_PAYLOAD_BYTES) throw new ControlError('The command is longer than 1 MiB.');
+    if (text.includes(0)) throw new ControlError('The command holds a NUL character.');
+    if (this.#closed !== null) throw this.#closed;
+    const id = this.#newId();
+    return new Promise((resolve, reject) => {
+      const entry: Command = {
+        pieces: [],
+        keptBytes: 0,
+        droppedBytes: 0,
+        onoutput,
+        timer: null,
+        resolve,
+        reject,
+      };
+      this.#commands.set(id, entry);
+      if (Number.isFinite(timeoutMs)) {
+        entry.timer = setTimeout(() => {
+          this.#trySend(KILL, id);
+          this.#fail(
+            id,
+            `The command ${quote(command)} was ended because it took longer than ${timeoutMs} ms.`,
+          );
+        }, timeoutMs);
+      }
+      this.#trySend(EXEC, id, text);
+    });
+  }
+
+  /** Asks for a sign of life; the answer arrives at `receive` like everything else. */
+  ping(): void {
+    this.#trySend(PING, 0);
+  }
+
+  /** Tells the guest the size of the terminal on /dev/ttyS`tty`. */
+  winsize(tty: number, cols: number, rows: number): void {
+    const payload = new Uint8Array(6);
+    const view = new DataView(payload.buffer);
+    view.setUint8(0, tty);
+    view.setUint16(2, cols, true);
+    view.setUint16(4, rows, true);
+    this.#trySend(WINSIZE, 0, payload);
+  }
+
+  /** Sets the guest's wall clock, in milliseconds since 1970. */
+  setClock(unixMs: number): void {
+    const payload = new Uint8Array(8);
+    new DataView(payload.buffer).setBigUint64(0, BigInt(Math.trunc(unixMs)), true);
+    this.#trySend(CLOCK, 0, payload);
+  }
+
+  /** Ends the channel: everything that waits, or comes later, rejects with `reason`: an error, or one sentence. */
+  close(reason: string | Error): void {
+    if (this.#closed !== null) return;
+    this.#closed = typeof reason === 'string' ? new ControlError(reason) : reason;
+    this.#rejectReady(this.#closed);
+    for (const id of [...this.#commands.keys()]) this.#take(id)?.reject(this.#closed);
+    this.#parser.clear();
+  }
+
+  #handle(type: number, id: number, payload: Uint8Array): void {
+    switch (type) {
+      case OUTPUT:
+        this.#output(id, payload);
+        break;
+      case EXIT:
+        if (payload.length === 4) this.#exit(id, view(payload).getInt32(0, true));
+        break;
+      case HELLO:
+        if (payload.length === 4) this.#hello(view(payload).getUint32(0, true));
+        break;
+      case ERROR:
+        this.#fail(id, `The guest refused a command: ${printable(payload)}.`);
+        break;
+      default: // a newer agent, or noise
+    }
+  }
+
+  #hello(version: number): void {
+    if (version === PROTOCOL_VERSION) this.#resolveReady(version);
+    else
+      this.#rejectReady(
+        new ControlError(`The guest's agent speaks version ${version}, and this page version 1.`),
+      );
+  }
+
+  #output(id: number, payload: Uint8Array): void {
+    const command = this.#commands.get(id);
+    if (command === undefined) return;
+    const kept = payload.subarray(0, MAX_OUTPUT_BYTES - command.keptBytes);
+    if (kept.length > 0) command.pieces.push(kept);
+    command.keptBytes += kept.length;
+    command.droppedBytes += payload.length - kept.length;
+    command.onoutput?.(payload);
+  }
+
+  #exit(id: number, status: number): void {
+    const command = this.#take(id);
+    if (command === undefined) return;
+    if (command.droppedBytes > 0) {
+      command.pieces.push(
+        new TextEncoder().encode(`\n[${command.droppedBytes} more bytes of output were dropped]\n`),
+      );
+    }
+    command.resolve({ status, output: new TextDecoder().decode(concatenate(command.pieces)) });
+  }
+
+  #fail(id: number, sentence: string): void {
+    this.#take(id)?.reject(new ControlError(sentence));
+  }
+
+  #take(id: number): Command | undefined {
+    const command = this.#commands.get(id);
+    if (command === undefined) return undefined;
+    this.#commands.delete(id);
+    if (command.timer !== null) clearTimeout(command.timer);
+    return command;
+  }
+
+  #newId(): number {
+    // Ids of commands that timed out may still come back: they are not used again for four billion commands.
+    do this.#nextId = (this.#nextId + 1) % U32 || 1;
+    while (this.#commands.has(this.#nextId));
+    return this.#nextId;
+  }
+
+  #trySend(type: number, id: number, payload: Uint8Array = new Uint8Array(0)): void {
+    if (this.#closed !== null) return;
+    const frame = new Uint8Array(HEADER_BYTES + payload.length);
+    const header = new DataView(frame.buffer);
+    header.setUint32(0, MAGIC, true);
+    header.setUint8(4, type);
+    header.setUint32(8, id, true);
+    header.setUint32(12, payload.length, true);
+    frame.set(payload, HEADER_BYTES);
+    try {
+      this.#send(frame);
+    } catch (error) {
+      this.#fail(id, error instanceof Error ? error.message : 'The guest takes no commands.');
+    }
+  }
+}
+
+/** Cuts a stream into frames. After garbage it looks for the next magic. */
+class FrameParser {
+  #buffer = new Uint8Array(4096);
+  #length = 0;
+  readonly #onframe: (type: number, id: number, payload: Uint8Array) => void;
+
+  constructor(onframe: (type: number, id: number, payload: Uint8Array) => void) {
+    this.#onframe = onframe;
+  }
+
+  push(bytes: Uint8Array): void {
+    // In pieces, so that what a guest sends at once does not decide how much we keep.
+    for (let from = 0; from < bytes.length; from += MAX_PAYLOAD_BYTES) {
+      this.#append(bytes.subarray(from, from + MAX_PAYLOAD_BYTES));
+      this.#parse();
+    }
+  }
+
+  clear(): void {
+    this.#buffer = new Uint8Array(0);
+    this.#length = 0;
+  }
+
+  #append(bytes: Uint8Array): void {
+    const needed = this.#length + bytes.length;
+    if (needed > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
+      larger.set(this.#buffer.subarray(0, this.#length));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#length);
+    this.#length = needed;
+  }
+
+  #parse(): void {
+    let at = 0;
+    for (;;) {
+      at = this.#findMagic(at);
+      if (this.#length - at < HEADER_BYTES) break;
+      const header = new DataView(this.#buffer.buffer, at, HEADER_BYTES);
+      const payloadBytes = header.getUint32(12, true);
+      const zero = header.getUint8(5) | header.getUint8(6) | header.getUint8(7);
+      if (zero !== 0 || payloadBytes > MAX_PAYLOAD_BYTES) {
+        at += 1; // not a header, or one we refuse: on to the next magic
+        continue;
+      }
+      const end = at + HEADER_BYTES + payloadBytes;
+      if (end > this.#length) break;
+      const payload = this.#buffer.slice(at + HEADER_BYTES, end);
+      at = end;
+      this.#onframe(header.getUint8(4), header.getUint32(8, true), payload);
+    }
+    // A handler may have closed the channel meanwhile, which empties the buffer.
+    if (this.#length === 0) return;
+    this.#buffer.copyWithin(0, at, this.#length);
+    this.#length -= at;
+    if (this.#length < 4096 && this.#buffer.length > 65_536) this.#buffer = this.#buffer.slice(0, 4096);
+  }
+
+  /** Index of the next bytes that are the magic or may become it; the end if there are none. */
+  #findMagic(from: number): number {
+    for (let at = from; at < this.#length; at++) {
+      let matched = 0;
+      while (
+        matched < 4 &&
+        at + matched < this.#length &&
+        this.#buffer[at + matched] === ((MAGIC >> (8 * matched)) & 0xff)
+      ) {
+        matched++;
+      }
+      if (matched === 4 || at + matched === this.#length) return at;
+    }
+    return this.#length;
+  }
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/** Guest text for the middle of a sentence: one line, no control characters, not long. */
+function printable(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 200));
+  return (
+    text
+      .replace(/[\p{C}\s]+/gu, ' ')
+      .trim()
+      .replace(/\.$/, '') || 'no reason given'
+  );
+}
+
+/** A command as an error sentence shows it. */
+function quote(command: string): string {
+  const line = command.replace(/\s+/g, ' ').trim();
+  return JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line);
+}

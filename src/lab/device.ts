@@ -1,0 +1,139 @@
+import { NvmeController, type ControllerPorts } from '../device/controller.ts';
+import type { ControllerConfig } from '../device/config.ts';
+import type { Namespace } from '../device/namespace.ts';
+import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
+import { blockIndex } from '../flash/address.ts';
+import type { MediaStore, StoreError } from '../flash/media-store.ts';
+import { OpenChannelFlash } from '../flash/open-channel.ts';
+import { PlainMedium } from '../flash/plain.ts';
+import { Activity, snapshotFrame } from './activity.ts';
+import { LabError } from './errors.ts';
+import type { ChunkDetails, ChunkStateName, Counters, MapFrame, MapShape, SectorAddress } from './types.ts';
+
+const stateNames: Readonly<Record<number, ChunkStateName>> = {
+  [ChunkState.free]: 'free',
+  [ChunkState.open]: 'open',
+  [ChunkState.closed]: 'closed',
+  [ChunkState.offline]: 'offline',
+};
+const badBlockNames: Readonly<Record<number, string>> = {
+  [BadBlock.good]: 'good',
+  [BadBlock.factory]: 'bad',
+  [BadBlock.grown]: 'grown bad',
+  [BadBlock.device]: 'device reserved',
+  [BadBlock.host]: 'host reserved',
+};
+
+/** One device with its medium open: what is plugged into the machine, and what the map looks at. */
+export class LabDevice {
+  readonly config: ControllerConfig;
+  readonly activity: Activity;
+  private readonly namespace: Namespace;
+
+  private constructor(config: ControllerConfig, namespace: Namespace, activity: Activity) {
+    this.config = config;
+    this.namespace = namespace;
+    this.activity = activity;
+  }
+
+  /** Opens the medium on a store: reads its block table, no data. Rejects with StoreError. */
+  static async open(config: ControllerConfig, store: MediaStore): Promise<LabDevice> {
+    const ns = config.namespaces[0];
+    if (!ns) throw new LabError('device', 'The device has no namespace; use namespaces=1.');
+    if (ns.kind === 'plain') {
+      const medium = new PlainMedium(ns.totalSecs, ns.secSizeBytes, store);
+      return new LabDevice(config, { kind: 'plain', config: ns, medium }, new Activity(0, ns.secSizeBytes));
+    }
+    const g = ns.geometry;
+    const activity = new Activity(g.numCh * g.numLun * g.numChk * g.numPln, g.secSizeBytes);
+    const faults = { everySecs: ns.failWriteEverySecs, secs: ns.failWriteSecs };
+    const medium = await OpenChannelFlash.open(g, store, activity, faults);
+    return new LabDevice(config, { kind: 'ocssd12', config: ns, medium }, activity);
+  }
+
+  /** Makes the controller for a machine; one at a time drives a medium. */
+  attach(ports: ControllerPorts): NvmeController {
+    return new NvmeController(this.config, [this.namespace], ports, this.activity);
+  }
+
+  /** Told once if the store fails. */
+  set onfailure(listener: ((error: StoreError) => void) | undefined) {
+    this.namespace.medium.units.onfailure = listener;
+  }
+
+  get shape(): MapShape {
+    const ns = this.namespace;
+    if (ns.kind === 'ocssd12') return { kind: 'ocssd12', ...ns.config.geometry };
+    const none = { numCh: 0, numLun: 0, numPln: 0, numChk: 0, numPg: 0, secsPerPg: 0, oobSizeBytes: 0 };
+    return { kind: 'plain', ...none, secSizeBytes: ns.config.secSizeBytes };
+  }
+
+  snapshot(): MapFrame | undefined {
+    return this.namespace.kind === 'ocssd12' ? snapshotFrame(this.namespace.medium.table) : undefined;
+  }
+
+  takeFrame(): { map: MapFrame | undefined; counters: Counters } {
+    const ns = this.namespace;
+    return {
+      map: ns.kind === 'ocssd12' ? this.activity.takeFrame(ns.medium.table) : undefined,
+      counters: this.activity.counters(ns.medium.units.pendingCommits),
+    };
+  }
+
+  /** Throws LabError for an address outside the device. */
+  chunkDetails(ch: number, lun: number, chk: number): ChunkDetails {
+    const flash = this.flash();
+    const g = flash.geometry;
+    checkRange({ ch, lun, chk, pln: 0, pg: 0, sec: 0 }, g);
+    const planes = Array.from({ length: g.numPln }, (_, pln) => {
+      const block = blockIndex(g, ch, lun, chk, pln);
+      return {
+        pln,
+        state: stateNames[flash.table.state[block] ?? 0] ?? 'free',
+        writtenSecs: flash.table.written(block),
+        secsPerBlk: g.secsPerBlk,
+        eraseCount: flash.table.eraseCount[block] ?? 0,
+        badBlock: badBlockNames[flash.table.badBlock[block] ?? 0] ?? 'good',
+      };
+    });
+    return { ch, lun, chk, planes };
+  }
+
+  /** A sector's stored bytes, copied; undefined when it is not written. */
+  async sectorBytes(a: SectorAddress): Promise<{ data: Uint8Array; oob: Uint8Array } | undefined> {
+    const flash = this.flash();
+    const g = flash.geometry;
+    checkRange(a, g);
+    const block = blockIndex(g, a.ch, a.lun, a.chk, a.pln);
+    const sec = a.pg * g.secsPerPg + a.sec;
+    for (;;) {
+      if (!flash.isWritten(block, sec)) return undefined;
+      const bytes = flash.units.get(flash.unitOf(block, sec));
+      if (bytes instanceof Promise) {
+        await bytes;
+        continue;
+      }
+      if (!bytes) return undefined;
+      const slot = a.pln * g.secsPerPg + a.sec;
+      const oobAt = g.unitOobOffset + slot * g.oobSizeBytes;
+      return {
+        data: bytes.slice(slot * g.secSizeBytes, (slot + 1) * g.secSizeBytes),
+        oob: bytes.slice(oobAt, oobAt + g.oobSizeBytes),
+      };
+    }
+  }
+
+  private flash(): OpenChannelFlash {
+    if (this.namespace.kind !== 'ocssd12') throw new LabError('device', 'A plain disk has no chunks to show.');
+    return this.namespace.medium;
+  }
+}
+
+function checkRange(a: SectorAddress, g: { numCh: number; numLun: number; numPln: number; numChk: number; numPg: number; secsPerPg: number }): void {
+  const within = (value: number, count: number) => Number.isInteger(value) && value >= 0 && value < count;
+  if (within(a.ch, g.numCh) && within(a.lun, g.numLun) && within(a.pln, g.numPln) && within(a.chk, g.numChk) && within(a.pg, g.numPg) && within(a.sec, g.secsPerPg)) return;
+  throw new LabError(
+    'device',
+    `There is no ch ${a.ch} lun ${a.lun} pln ${a.pln} chk ${a.chk} pg ${a.pg} sec ${a.sec} on this device of ${g.numCh} × ${g.numLun} × ${g.numPln} × ${g.numChk} × ${g.numPg} × ${g.secsPerPg}.`,
+  );
+}

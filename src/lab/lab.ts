@@ -1,0 +1,347 @@
+import { barBytes, type NvmeController } from '../device/controller.ts';
+import { Machine } from '../machine/machine.ts';
+import type { PciPlug } from '../machine/pci.ts';
+import type { WasmSource } from '../machine/wasm.ts';
+import type { DiskCatalogue, OpenDisk } from '../storage/catalogue.ts';
+import { ConsoleWatch } from './console-watch.ts';
+import { ControlChannel } from './control-channel.ts';
+import { LabDevice } from './device.ts';
+import { buildConfig } from './device-line.ts';
+import { LabError, sentenceOf } from './errors.ts';
+import { DEFAULT_CMDLINE, type GuestImages } from './guest-images.ts';
+import { Heartbeat } from './heartbeat.ts';
+import type { BootProgress, ExecResult, Notice, PowerState } from './types.ts';
+
+/** What a lab needs from the place it runs in: a worker of the page, or Node. */
+export interface LabEnvironment {
+  readonly wasm: WasmSource;
+  /** Loads and checks the guest's files; asked again at each power-on, so it should remember. */
+  guestImages(onProgress: (doneBytes: number, totalBytes: number, name: string) => void): Promise<GuestImages>;
+}
+
+/** Told what happens. Nothing is called after power is off again but `power` itself. */
+export interface LabObserver {
+  console(tty: 0 | 1, bytes: Uint8Array): void;
+  power(state: PowerState, reason: string): void;
+  boot(progress: BootProgress): void;
+  notice(notice: Notice): void;
+}
+
+export interface PowerOptions {
+  /** Where the disk is kept, and which one it is. */
+  readonly catalogue: DiskCatalogue;
+  readonly diskId: string;
+  /** 64 to 1024. */
+  readonly memoryMiB: number;
+  /** Kernel command line; empty for the usual one. */
+  readonly cmdline: string;
+  /** A reader's own kernel (bzImage) and initramfs instead of the built-in ones. */
+  readonly kernel?: ArrayBuffer;
+  readonly initrd?: ArrayBuffer;
+}
+
+export interface ExecOptions {
+  /** The command is killed after so long; no limit by default. */
+  readonly timeoutMs?: number;
+  /** Gets output as it comes, besides the whole at the end. */
+  readonly onoutput?: (bytes: Uint8Array) => void;
+}
+
+/** The slot of the NVMe function: 0000:00:08.0. */
+const NVME_SLOT = 8;
+const CLASS_NVM_EXPRESS = 0x010802;
+const MIB = 1024 * 1024;
+const SHUTDOWN_MS = 15_000;
+
+/** What exists only while the power is on. */
+interface Running {
+  readonly disk: OpenDisk;
+  readonly device: LabDevice;
+  readonly machine: Machine;
+  readonly controller: NvmeController;
+  readonly control: ControlChannel;
+  readonly heartbeat: Heartbeat;
+  readonly startedMs: number;
+}
+
+/**
+ * One lab: a disk, the device made of it, and a machine it is plugged into. Powering off lets go of all
+ * three; what the device acknowledged is on the disk by then.
+ */
+export class Lab {
+  private readonly environment: LabEnvironment;
+  private readonly observer: LabObserver;
+  private running: Running | undefined;
+  private state: PowerState = 'off';
+  /** Power changes one after the other; a second click waits for the first. */
+  private change: Promise<unknown> = Promise.resolve();
+  private lastOptions: PowerOptions | undefined;
+  private haltWaiters: (() => void)[] = [];
+  private readonly windowSizes = new Map<0 | 1, { cols: number; rows: number }>();
+
+  constructor(environment: LabEnvironment, observer: LabObserver) {
+    this.environment = environment;
+    this.observer = observer;
+  }
+
+  get power(): PowerState {
+    return this.state;
+  }
+
+  /** The device while its disk is open. */
+  get device(): LabDevice | undefined {
+    return this.running?.device;
+  }
+
+  get diskId(): string | undefined {
+    return this.running?.disk.summary.id;
+  }
+
+  /** Units the open disk holds now. */
+  get unitsStored(): number | undefined {
+    return this.running?.disk.unitsStored();
+  }
+
+  // Power ----------------------------------------------------------------------------------------
+
+  /**
+   * Opens the disk, loads the guest, starts the machine. Resolves when the processor runs (not when the
+   * shell is there: see {@link whenReady}). Rejects with one sentence, and everything is off again.
+   */
+  powerOn(options: PowerOptions): Promise<void> {
+    return this.inTurn(() => this.doPowerOn(options));
+  }
+
+  /** Asks the guest to shut down; cuts the power when it has halted, or after `timeoutMs`. */
+  powerOff(timeoutMs = SHUTDOWN_MS): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.state === 'running') {
+        const halted = new Promise<void>((resolve) => this.haltWaiters.push(resolve));
+        this.running?.control.exec('poweroff', { timeoutMs }).catch(() => {}); // it dies before it answers
+        await Promise.race([halted, delay(timeoutMs)]);
+      }
+      await this.cut('switched off');
+    });
+  }
+
+  /** Pulls the plug. */
+  powerCut(): Promise<void> {
+    return this.inTurn(() => this.cut('power cut'));
+  }
+
+  /** Pulls the plug and switches on again with the same options. */
+  reset(): Promise<void> {
+    return this.inTurn(async () => {
+      const options = this.lastOptions;
+      if (!options) throw new LabError('power', 'The machine was never switched on, so there is nothing to reset: power it on.');
+      await this.cut('reset');
+      await this.doPowerOn(options);
+    });
+  }
+
+  private inTurn<T>(action: () => Promise<T>): Promise<T> {
+    const result = this.change.then(action);
+    this.change = result.catch(() => {});
+    return result;
+  }
+
+  private async doPowerOn(options: PowerOptions): Promise<void> {
+    if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
+    this.lastOptions = options;
+    const startedMs = performance.now();
+    const progress = (stage: BootProgress['stage'], detail: string, bytes?: { doneBytes: number; totalBytes: number }) =>
+      this.observer.boot({ stage, detail, elapsedMs: performance.now() - startedMs, ...bytes });
+    this.setPower('loading', '');
+    let disk: OpenDisk | undefined;
+    try {
+      progress('fetch', '', { doneBytes: 0, totalBytes: 0 });
+      const images = await this.environment.guestImages((doneBytes, totalBytes, name) =>
+        progress('fetch', name, { doneBytes, totalBytes }),
+      );
+      progress('unpack', '');
+      disk = await options.catalogue.open(options.diskId);
+      const { deviceLine, sizeBytes } = disk.summary;
+      const built = buildConfig(deviceLine, sizeBytes);
+      if (!built.ok) throw new LabError('device', built.error);
+      const device = await LabDevice.open(built.config, disk);
+      this.running = await this.startMachine(options, images, disk, device, startedMs, progress);
+    } catch (error) {
+      await disk?.close();
+      this.setPower('off', sentenceOf(error));
+      throw error;
+    }
+    this.setPower('booting', '');
+    progress('bios', '');
+    this.running.machine.start();
+  }
+
+  private async startMachine(
+    options: PowerOptions,
+    images: GuestImages,
+    disk: OpenDisk,
+    device: LabDevice,
+    startedMs: number,
+    progress: (stage: BootProgress['stage'], detail: string) => void,
+  ): Promise<Running> {
+    let controller: NvmeController | undefined;
+    const plug: PciPlug = {
+      slot: NVME_SLOT,
+      name: 'nvme',
+      vendorId: device.config.vendorId,
+      deviceId: device.config.deviceId,
+      classCode: CLASS_NVM_EXPRESS,
+      revision: 2,
+      subsystemVendorId: device.config.vendorId,
+      subsystemId: device.config.deviceId,
+      bar0Bytes: barBytes(device.config),
+      attach: (ports) => (controller = device.attach(ports)),
+    };
+    const machine = await Machine.create({
+      wasm: this.environment.wasm,
+      bios: images.bios,
+      vgaBios: images.vgaBios,
+      kernel: options.kernel ?? images.kernel,
+      // One's own kernel may bring its own initramfs or work with ours.
+      initrd: options.initrd ?? images.initrd,
+      cmdline: options.cmdline.trim() === '' ? DEFAULT_CMDLINE : options.cmdline,
+      memoryBytes: options.memoryMiB * MIB,
+      plugs: [plug],
+    });
+    if (!controller) throw new LabError('device', 'The device could not be plugged in.');
+    const control = new ControlChannel((bytes) => machine.control.send(bytes));
+    const heartbeat = new Heartbeat(
+      () => control.ping(),
+      (hung) => {
+        if (hung) this.setPower('hung', 'The guest has not answered for a minute; wait, or restart it.');
+        else if (this.state === 'hung') this.setPower('running', '');
+      },
+    );
+    const running: Running = { disk, device, machine, controller, control, heartbeat, startedMs };
+    this.listen(running, progress);
+    return running;
+  }
+
+  private listen(running: Running, progress: (stage: BootProgress['stage'], detail: string) => void): void {
+    const { machine, control, heartbeat, device, disk } = running;
+    const watch = new ConsoleWatch();
+    watch.onstage = (stage, detail) => {
+      if (this.state === 'booting') progress(stage, detail);
+    };
+    watch.ontrouble = ({ fatal, notice }) => {
+      this.observer.notice(notice);
+      if (fatal) this.die('crashed', notice.text);
+    };
+    machine.serial[0].onoutput = (bytes) => {
+      watch.receive(bytes);
+      this.observer.console(0, bytes);
+    };
+    machine.serial[1].onoutput = (bytes) => this.observer.console(1, bytes);
+    machine.control.onoutput = (bytes) => {
+      heartbeat.answered();
+      control.receive(bytes);
+    };
+    control.ready.then(
+      () => {
+        if (this.running !== running || this.state !== 'booting') return;
+        control.setClock(Date.now());
+        for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
+        heartbeat.start();
+        progress('ready', '');
+        this.setPower('running', '');
+      },
+      () => {}, // closed before it was ready: the power state says why
+    );
+    machine.onhalt = () => this.onHalt();
+    machine.onreboot = () => void this.reset().catch((error: unknown) => this.tell('error', 'reboot', sentenceOf(error)));
+    machine.oncrash = (error) => this.die('crashed', `${sentenceOf(error)} Restart it: what the disk acknowledged is kept.`);
+    device.onfailure = (error) => this.tell('error', `storage-${error.code}`, `${error.message} Nothing more is written until the power has been off; what was acknowledged is kept.`);
+    device.activity.onrefused = (text) => this.observer.notice({ level: 'info', code: 'refused', text });
+    disk.onlost = (error) => this.tell('error', 'disk-lost', error.message);
+  }
+
+  private onHalt(): void {
+    for (const wake of this.haltWaiters.splice(0)) wake();
+    // After a panic the kernel halts too; what was said then stays.
+    if (this.state !== 'crashed') this.die('halted', 'The guest has shut itself down; power off, or restart it.');
+  }
+
+  /** The guest will not go on: who waits for it is told. The disk stays open until the power is off. */
+  private die(state: 'crashed' | 'halted', reason: string): void {
+    this.running?.heartbeat.stop();
+    this.running?.control.close(new LabError('power', reason));
+    this.setPower(state, reason);
+  }
+
+  private async cut(reason: string): Promise<void> {
+    const running = this.running;
+    if (!running) {
+      if (this.state !== 'off') this.setPower('off', reason);
+      return;
+    }
+    this.running = undefined;
+    this.haltWaiters = [];
+    running.heartbeat.stop();
+    running.control.close(new LabError('power', `The machine is off (${reason}); power it on first.`));
+    running.device.activity.onrefused = undefined;
+    running.controller.powerCycle();
+    await running.machine.destroy();
+    await running.disk.close();
+    this.setPower('off', reason);
+  }
+
+  private setPower(state: PowerState, reason: string): void {
+    if (state === this.state && reason === '') return;
+    this.state = state;
+    this.observer.power(state, reason);
+  }
+
+  private tell(level: Notice['level'], code: string, text: string): void {
+    this.observer.notice({ level, code, text });
+  }
+
+  // The guest --------------------------------------------------------------------------------------
+
+  /** Resolves when the guest's agent has answered: shells are there. Rejects when the power goes first. */
+  async whenReady(): Promise<void> {
+    await this.on().control.ready;
+  }
+
+  /** Runs a command in the guest with `sh -c`; output is standard output and error together. */
+  async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
+    const { control } = this.on();
+    await control.ready;
+    return control.exec(command, options);
+  }
+
+  consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
+    if (this.running) this.running.machine.serial[tty].send(bytes);
+  }
+
+  /** Tells the guest how large a terminal is, now or as soon as it listens. */
+  consoleResize(tty: 0 | 1, cols: number, rows: number): void {
+    this.windowSizes.set(tty, { cols, rows });
+    if (this.state === 'running') this.running?.control.winsize(tty, cols, rows);
+  }
+
+  async putFile(name: string, bytes: Uint8Array): Promise<void> {
+    await this.on().machine.files.put(name, bytes);
+  }
+
+  async getFile(name: string): Promise<Uint8Array> {
+    return this.on().machine.files.get(name);
+  }
+
+  async listFiles(): Promise<readonly { name: string; sizeBytes: number }[]> {
+    const { files } = this.on().machine;
+    return Promise.all(files.list().map(async (name) => ({ name, sizeBytes: (await files.get(name)).byteLength })));
+  }
+
+  private on(): Running {
+    if (!this.running) throw new LabError('power', 'The machine is off; power it on first.');
+    return this.running;
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

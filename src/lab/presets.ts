@@ -1,0 +1,52 @@
+/** Disks to start from. Every one is accepted by the parser and works with pblk by our own report (tested). */
+export interface DiskPreset {
+  readonly id: string;
+  readonly title: string;
+  /** The device line, as in qemu-nvme. */
+  readonly line: string;
+  /** Size of the backing "file", from which the chunks follow. */
+  readonly sizeBytes: number;
+}
+
+const MIB = 2 ** 20;
+const COMMON =
+  'nvme,drive=mynvme,serial=deadbeef,namespaces=1,lver=1,lmetasize=16,ll2pmode=0,nlbaf=5,lba_index=3,mdts=10';
+
+export const presets: readonly DiskPreset[] = [
+  {
+    id: 'tutorial',
+    title: "The tutorial's disk: 16 LUNs, 8 GiB",
+    line: '-device nvme,drive=mynvme,serial=deadbeef,namespaces=1,lver=1,lmetasize=16,ll2pmode=0,nlbaf=5,lba_index=3,mdts=10,lnum_lun=16,lnum_pln=2,lsec_size=4096,lsecs_per_pg=4,lpgs_per_blk=512,lbbtable=bbtable.qemu,lmetadata=meta.qemu,ldebug=1',
+    sizeBytes: 8192 * MIB,
+  },
+  {
+    id: 'small',
+    title: 'Small and quick: 4 LUNs, 512 MiB of flash',
+    line: `${COMMON},lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64`,
+    sizeBytes: 513 * MIB,
+  },
+  {
+    id: 'gc',
+    title: 'Garbage collection: 4 LUNs with small chunks, 128 MiB of flash',
+    line: `${COMMON},lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=16`,
+    sizeBytes: 129 * MIB,
+  },
+  {
+    id: 'channels',
+    title: 'Two channels with two LUNs each, 512 MiB of flash',
+    line: `${COMMON},lnum_ch=2,lnum_lun=2,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64`,
+    sizeBytes: 513 * MIB,
+  },
+  {
+    id: 'single-plane',
+    title: 'Single plane: 4 LUNs, 128 MiB of flash',
+    line: `${COMMON},lnum_lun=4,lnum_pln=1,lsecs_per_pg=4,lpgs_per_blk=32`,
+    sizeBytes: 129 * MIB,
+  },
+  {
+    id: 'plain',
+    title: 'A plain NVMe disk, 1 GiB',
+    line: 'nvme,drive=mynvme,serial=deadbeef,lver=0',
+    sizeBytes: 1024 * MIB,
+  },
+];

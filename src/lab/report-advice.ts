@@ -1,0 +1,156 @@
+/** Finding what works instead: every piece of advice was tried on the model before it is given. */
+import type { Geometry } from '../flash/geometry.ts';
+import { isPowerOfTwo, lunRange } from './report-luns.ts';
+import { DEFAULT_MEMORY_BYTES } from './report-memory.ts';
+import { createTarget, MAX_OP, MIN_OP, type PblkAnswer } from './report-pblk.ts';
+import { type ChunkShape, sizeForChunks } from './size-chunks.ts';
+import { formatSize } from './size.ts';
+
+/** One `nvme lnvm create` on one disk. */
+export interface CreateTrial {
+  readonly geometry: Geometry;
+  readonly mdts: number;
+  readonly maxSecsPerRq: number;
+  readonly lunBegin: number;
+  readonly lunEnd: number;
+  readonly op: number | undefined;
+  readonly memoryBytes: number;
+}
+
+/** @returns undefined when the LUNs are out of bounds. */
+export function tryCreate(trial: CreateTrial): PblkAnswer | undefined {
+  const range = lunRange(trial.geometry.numCh, trial.geometry.numLun, trial.lunBegin, trial.lunEnd);
+  return range === undefined ? undefined : createTarget({ ...trial, range });
+}
+
+/** Succeeds, and the target can be used without losing data. */
+export function works(trial: CreateTrial): boolean {
+  const answer = tryCreate(trial);
+  return answer !== undefined && answer.failure === undefined && answer.danger === undefined;
+}
+
+/** Stops searches that could go on for long; no useful geometry needs more lines than this to work. */
+const MOST_CHUNKS_TRIED = 2048;
+
+/** The least number of chunks in a LUN, above the present one, with which it works. */
+function moreChunks(trial: CreateTrial): number | undefined {
+  const { geometry } = trial;
+  for (
+    let numChk = geometry.numChk + 1;
+    numChk <= Math.min(0xffff, geometry.numChk + MOST_CHUNKS_TRIED);
+    numChk += 1
+  ) {
+    if (works({ ...trial, geometry: { ...geometry, numChk } })) return numChk;
+  }
+  return undefined;
+}
+
+/** The largest number of chunks in a LUN, below the present one, with which it works. */
+function fewerChunks(trial: CreateTrial): number | undefined {
+  const { geometry } = trial;
+  for (let step = 1; step < geometry.numChk; step *= 2) {
+    const numChk = geometry.numChk - step;
+    if (works({ ...trial, geometry: { ...geometry, numChk } })) return numChk;
+  }
+  return undefined;
+}
+
+/** The LUN range nearest to the one asked for that works: first the count, then the place. */
+export function nearestRange(
+  trial: CreateTrial,
+): { readonly begin: number; readonly end: number } | undefined {
+  const { numCh, numLun } = trial.geometry;
+  const total = numCh * numLun;
+  const askedBegin = Math.min(Math.max(0, Math.trunc(trial.lunBegin) || 0), total - 1);
+  const asked = Math.max(1, Math.min(total, Math.trunc(trial.lunEnd) || 0) - askedBegin + 1);
+  let best: { begin: number; end: number; far: number } | undefined;
+  for (let count = 1; count <= total; count *= 2) {
+    const starts = new Set([
+      askedBegin,
+      askedBegin - (askedBegin % count),
+      askedBegin - (askedBegin % numLun),
+      total - count,
+      0,
+    ]);
+    for (const begin of starts) {
+      const end = begin + count - 1;
+      if (begin < 0 || end >= total) continue;
+      // Larger counts win a tie: nobody asked for less room.
+      const far =
+        Math.abs(count - asked) * 4 * total + Math.abs(begin - askedBegin) - (count > asked ? 1 : 0);
+      if ((best === undefined || far < best.far) && works({ ...trial, lunBegin: begin, lunEnd: end })) {
+        best = { begin, end, far };
+      }
+    }
+  }
+  return best;
+}
+
+export function adviseRange(trial: CreateTrial): string | undefined {
+  const range = nearestRange(trial);
+  return range === undefined ? undefined : `-b ${range.begin} -e ${range.end} works`;
+}
+
+/** A larger disk, or more pages in a block as well. */
+export function adviseLarger(trial: CreateTrial): string | undefined {
+  const chunks = moreChunks(trial);
+  if (chunks !== undefined) return adviseSize(trial.geometry, chunks);
+  for (let numPg = trial.geometry.numPg * 2; numPg <= 0xffff; numPg *= 2) {
+    const larger = { ...trial, geometry: { ...trial.geometry, numPg } };
+    const enough = works(larger) ? trial.geometry.numChk : moreChunks(larger);
+    if (enough !== undefined) return `lpgs_per_blk=${numPg} ${adviseSize(larger.geometry, enough)}`;
+  }
+  return undefined;
+}
+
+export function adviseSmaller(trial: CreateTrial): string | undefined {
+  const chunks = fewerChunks(trial);
+  return chunks === undefined ? undefined : adviseSize(trial.geometry, chunks);
+}
+
+function adviseSize(shape: ChunkShape, chunks: number): string {
+  return `with --size ${formatSize(sizeForChunks(shape, chunks))} it works`;
+}
+
+export function adviseOp(trial: CreateTrial): string | undefined {
+  const from = trial.op ?? MIN_OP;
+  for (let op = Math.max(MIN_OP, from); op <= MAX_OP; op += 1) {
+    if (works({ ...trial, op })) return `-o ${op} works`;
+  }
+  return works({ ...trial, op: undefined }) ? 'without -o it works' : undefined;
+}
+
+export function adviseMdts(trial: CreateTrial): string | undefined {
+  for (let mdts = trial.mdts + 1; mdts <= 10; mdts += 1) {
+    if (works({ ...trial, mdts })) return `mdts=${mdts} works`;
+  }
+  return undefined;
+}
+
+export function adviseMemory(trial: CreateTrial): string | undefined {
+  for (let mib = 128; mib <= 1024; mib *= 2) {
+    const memoryBytes = mib * 2 ** 20;
+    if (memoryBytes > trial.memoryBytes && works({ ...trial, memoryBytes }))
+      return `${mib} MiB of memory are enough`;
+  }
+  return undefined;
+}
+
+export function adviseOob(trial: CreateTrial): string | undefined {
+  return works({ ...trial, geometry: { ...trial.geometry, oobSizeBytes: 16 } })
+    ? 'lmetasize=16 works'
+    : undefined;
+}
+
+/** A target over the whole device, as a disk without further options has it. */
+function wholeDevice(geometry: Geometry): CreateTrial {
+  const memoryBytes = DEFAULT_MEMORY_BYTES;
+  return { geometry, mdts: 10, maxSecsPerRq: 64, lunBegin: -1, lunEnd: -1, op: undefined, memoryBytes };
+}
+
+/** The smallest size, in bytes, at which pblk works over all LUNs of a shape; undefined when none does. */
+export function smallestSizeForPblk(shape: ChunkShape): number | undefined {
+  if (!isPowerOfTwo(shape.numCh) || !isPowerOfTwo(shape.numLun)) return undefined;
+  const chunks = moreChunks(wholeDevice({ ...shape, numChk: 0 }));
+  return chunks === undefined ? undefined : sizeForChunks(shape, chunks);
+}

@@ -1,0 +1,243 @@
+/** What a disk will do when a pblk target is created on it, told before anyone boots. */
+import type { ControllerConfig } from '../device/config.ts';
+import {
+  adviseLarger,
+  adviseMdts,
+  adviseMemory,
+  adviseOob,
+  adviseOp,
+  adviseRange,
+  adviseSmaller,
+  type CreateTrial,
+  tryCreate,
+} from './report-advice.ts';
+import { lunRange } from './report-luns.ts';
+import { DEFAULT_MEMORY_BYTES } from './report-memory.ts';
+import type { PblkAnswer } from './report-pblk.ts';
+import { readableBytes } from './size.ts';
+import type { GeometryReport } from './types.ts';
+
+export { formatReport } from './report-text.ts';
+export { DEFAULT_MEMORY_BYTES, GUEST_OWN_BYTES } from './report-memory.ts';
+
+/**
+ * Predicts `nvme lnvm create -t pblk -b lunBegin -e lunEnd` of Linux 5.10 (i386) on a fresh disk; -1 and
+ * -1 are all LUNs. Pure; never throws.
+ * @param machine.memoryBytes memory of the guest; 128 MiB when absent. What the guest itself uses is an estimate.
+ * @param create.op percent of over-provisioning (`-o`); pblk's default when absent.
+ */
+export function geometryReport(
+  config: ControllerConfig,
+  lunBegin: number,
+  lunEnd: number,
+  machine: { readonly memoryBytes?: number | undefined } = {},
+  create: { readonly op?: number | undefined } = {},
+): GeometryReport {
+  const namespace = config.namespaces[0];
+  if (namespace?.kind !== 'ocssd12') {
+    return refused(
+      lunBegin,
+      lunEnd,
+      'A plain NVMe disk has no LUNs, so nvme lnvm create does not apply: a device line with lver=1 works.',
+    );
+  }
+  const { geometry } = namespace;
+  const trial: CreateTrial = {
+    geometry,
+    mdts: config.mdts,
+    maxSecsPerRq: namespace.maxSecsPerRq,
+    lunBegin,
+    lunEnd,
+    op: create.op,
+    memoryBytes: machine.memoryBytes ?? DEFAULT_MEMORY_BYTES,
+  };
+  const range = lunRange(geometry.numCh, geometry.numLun, lunBegin, lunEnd);
+  const answer = tryCreate(trial);
+  const chunkBytes = geometry.secsPerPg * geometry.numPln * geometry.numPg * geometry.secSizeBytes;
+  if (range === undefined || answer === undefined) {
+    const total = geometry.numCh * geometry.numLun;
+    const problem = `The disk has the LUNs 0 to ${total - 1}, so -b ${lunBegin} -e ${lunEnd} is out of bounds`;
+    return {
+      ...refused(lunBegin, lunEnd, sentence(problem, [adviseRange(trial)])),
+      lines: geometry.numChk,
+      chunkBytes,
+    };
+  }
+  const createSucceeds = answer.failure === undefined;
+  const usableSectors = createSucceeds ? answer.capacitySecs : 0;
+  return {
+    lunBegin: range.begin,
+    lunEnd: range.end,
+    createSucceeds,
+    safe: createSucceeds
+      ? answer.danger === undefined
+      : answer.danger !== 'overruns-channel' && answer.failure !== 'l2p-wraps',
+    reason: reasonFor(trial, answer),
+    lines: geometry.numChk,
+    chunkBytes,
+    rawBytes: range.allLuns * geometry.numChk * chunkBytes,
+    usableSectors,
+    usableBytes: usableSectors * geometry.secSizeBytes,
+    opPercent: answer.opPercent,
+    bufferEntries: answer.bufferEntries,
+    bufferBytes: answer.bufferBytes,
+    l2pBytes: answer.l2pBytes,
+    scanReads: answer.scanReads,
+  };
+}
+
+function refused(lunBegin: number, lunEnd: number, reason: string): GeometryReport {
+  return {
+    lunBegin,
+    lunEnd,
+    createSucceeds: false,
+    safe: true,
+    reason,
+    lines: 0,
+    chunkBytes: 0,
+    rawBytes: 0,
+    usableSectors: 0,
+    usableBytes: 0,
+    opPercent: 0,
+    bufferEntries: 0,
+    bufferBytes: 0,
+    l2pBytes: 0,
+    scanReads: 0,
+  };
+}
+
+/** One sentence out of a problem and the first advice that there is. */
+function sentence(problem: string, advice: readonly (string | undefined)[]): string {
+  const first = advice.find((one) => one !== undefined);
+  return `${problem}: ${first ?? 'another geometry is needed, such as that of a preset'}.`;
+}
+
+function reasonFor(trial: CreateTrial, answer: PblkAnswer): string {
+  return answer.failure === undefined ? dangerReason(trial, answer) : failureReason(trial, answer);
+}
+
+function failureReason(trial: CreateTrial, answer: PblkAnswer): string {
+  const { geometry } = trial;
+  const memory = readableBytes(trial.memoryBytes);
+  const luns = rangeWords(trial);
+  switch (answer.failure) {
+    case undefined:
+      return '';
+    case 'op-out-of-range':
+      return sentence(`-o ${trial.op ?? ''} is not possible because Linux takes 3 to 80 percent`, [
+        adviseOp({ ...trial, op: undefined }),
+      ]);
+    case 'metadata-too-big':
+    case 'too-few-luns':
+      return sentence(
+        `The chunks are so small that a line needs ${answer.minLuns} of them for pblk's own metadata and data, and ${luns} has fewer ("config. not supported")`,
+        [adviseRange(trial), adviseLarger(trial)],
+      );
+    case 'line-memory':
+      return sentence(
+        `pblk's tables for ${geometry.numChk} lines do not fit in ${memory} of memory ("could not initialize lines")`,
+        [adviseRange(trial), adviseSmaller(trial), adviseMemory(trial)],
+      );
+    case 'unbalanced':
+      return sentence(
+        `${luns} takes more LUNs from one channel than from another ("unbalanced LUN config.")`,
+        [adviseRange(trial)],
+      );
+    case 'bad-block-table':
+      return sentence(
+        `The bad-block table of a LUN has ${64 + geometry.numChk * geometry.numPln} bytes and does not fit in one transfer with mdts=${trial.mdts} ("get bad block table failed")`,
+        [adviseMdts(trial), adviseSmaller(trial)],
+      );
+    case 'op-too-small':
+      return sentence(
+        `-o ${trial.op ?? ''} keeps back fewer than the ${answer.minChunks} chunks that pblk needs at that percentage ("OP too small to create a sane instance")`,
+        [adviseOp(trial), adviseLarger(trial)],
+      );
+    case 'buffer-memory':
+      return sentence(
+        `pblk's write buffer of ${readableBytes(answer.bufferBytes)} in contiguous blocks does not fit in ${memory} of memory ("could not initialize write buffer")`,
+        [adviseRange(trial), adviseMemory(trial)],
+      );
+    case 'l2p-memory':
+    case 'l2p-wraps':
+      return sentence(l2pProblem(trial, answer), l2pAdvice(trial, answer));
+    case 'first-line':
+      return sentence(
+        `With mdts=${trial.mdts} a transfer is smaller than what pblk writes together ("could not initialize maps")`,
+        [adviseMdts(trial)],
+      );
+  }
+}
+
+/** Whether the capacity came out as nothing or less, rather than too large. */
+function keepsBackTooMuch(trial: CreateTrial, answer: PblkAnswer): boolean {
+  return (
+    answer.l2pBytes === 0 ||
+    answer.l2pBytes > 2 ** 31 ||
+    answer.failure === 'l2p-wraps' ||
+    trial.geometry.numChk <= 10
+  );
+}
+
+function l2pProblem(trial: CreateTrial, answer: PblkAnswer): string {
+  const { geometry } = trial;
+  if (geometry.oobSizeBytes < 16 && geometry.secsPerPg * geometry.numPln === 1) {
+    return `With lmetasize below 16 pblk keeps one of the sectors written together for itself, and here only one is ("failed to allocate L2P (need 0 of memory)")`;
+  }
+  if (!keepsBackTooMuch(trial, answer)) {
+    return `The table of logical addresses needs ${readableBytes(answer.l2pBytes)} of ${readableBytes(trial.memoryBytes)} of memory ("failed to allocate L2P (need ${answer.l2pBytes} of memory)")`;
+  }
+  const said =
+    answer.failure === 'l2p-wraps'
+      ? 'the size of its table wraps in 32 bits and the kernel writes past it'
+      : `"failed to allocate L2P (need ${answer.l2pBytes} of memory)"`;
+  return `The target has ${geometry.numChk} lines, but pblk keeps 10 back and needs room for metadata as well (${said})`;
+}
+
+function l2pAdvice(trial: CreateTrial, answer: PblkAnswer): readonly (string | undefined)[] {
+  if (answer.l2pBytes === 0) return [adviseOob(trial), adviseLarger(trial), adviseRange(trial)];
+  if (keepsBackTooMuch(trial, answer)) return [adviseLarger(trial), adviseRange(trial)];
+  return [adviseRange(trial), adviseSmaller(trial), adviseMemory(trial)];
+}
+
+function dangerReason(trial: CreateTrial, answer: PblkAnswer): string {
+  const luns = rangeWords(trial);
+  switch (answer.danger) {
+    case undefined:
+      return '';
+    case 'overruns-channel':
+      return sentence(
+        `${luns} begins inside a channel and goes on in the next, for which Linux writes past its own LUN map`,
+        [adviseRange(trial)],
+      );
+    case 'channels-not-power-of-two':
+      return sentence(
+        `${luns} covers a number of channels that is no power of two: Linux says "supports only power-of-two channel config.", creates the target all the same and destroys data`,
+        [adviseRange(trial)],
+      );
+    case 'luns-not-power-of-two':
+      return sentence(
+        `${luns} covers a number of LUNs that is no power of two: Linux says "supports only power-of-two LUN config.", creates the target all the same and destroys data`,
+        [adviseRange(trial)],
+      );
+    case 'requests-too-large':
+      return sentence(
+        `pblk sends up to 64 sectors in one command, but lmax_sec_per_rq=${trial.maxSecsPerRq} refuses more than that, so reads and writes fail`,
+        ['lmax_sec_per_rq=64 works'],
+      );
+    case 'writes-hang':
+      return sentence(
+        `pblk's metadata of ${trial.geometry.numChk} small lines takes all that it keeps back, so that every write would wait for ever`,
+        [adviseSmaller(trial), adviseLarger(trial), adviseRange(trial)],
+      );
+    case 'gc-too-late':
+      return sentence(
+        `pblk's metadata of ${trial.geometry.numChk} small lines leaves so little of what it keeps back that garbage collection begins too late and writes stop`,
+        [adviseSmaller(trial), adviseLarger(trial), adviseRange(trial)],
+      );
+  }
+}
+
+function rangeWords(trial: CreateTrial): string {
+  return trial.lunBegin === -1 ? 'the range of all LUNs' : `-b ${trial.lunBegin} -e ${trial.lunEnd}`;
+}

@@ -1,0 +1,172 @@
+/** The nouns of one lab that others may see: the page (by way of src/rpc), the command line, the tests. */
+
+/** Where a machine is in its life. */
+export type PowerState =
+  | 'off'
+  | 'loading' // fetching the guest's files
+  | 'booting' // BIOS, kernel, init
+  | 'running' // the control agent answered: shells are there
+  | 'halted' // the guest shut itself down (poweroff, halt)
+  | 'crashed' // panic, endless WARNINGs, or the emulator threw
+  | 'hung'; // no sign of life though it should
+
+/** One step of starting, with numbers, so that nobody watches a spinner. */
+export interface BootProgress {
+  readonly stage: 'fetch' | 'unpack' | 'bios' | 'kernel' | 'init' | 'ready';
+  /** What is being fetched or the last kernel line, already cleaned of control characters. */
+  readonly detail: string;
+  /** Bytes done and in all while fetching; absent elsewhere. */
+  readonly doneBytes?: number;
+  readonly totalBytes?: number;
+  /** Milliseconds since power-on was asked for. */
+  readonly elapsedMs: number;
+}
+
+/** Something the reader must know, in one sentence each: what happened, why, what to do. */
+export interface Notice {
+  readonly level: 'info' | 'warning' | 'error';
+  readonly code: string;
+  readonly text: string;
+}
+
+/** What a geometry will do before anyone boots it; see src/lab/report.ts. */
+export interface GeometryReport {
+  /** LUN range asked about, inclusive, as `nvme lnvm create -b -e` counts. */
+  readonly lunBegin: number;
+  readonly lunEnd: number;
+  /** Whether `nvme lnvm create` over that range will succeed. */
+  readonly createSucceeds: boolean;
+  /** False when create would succeed and then destroy data (counts that are not powers of two). */
+  readonly safe: boolean;
+  /** One sentence: why it fails or is not safe, and the nearest thing that works. Empty if all is well. */
+  readonly reason: string;
+  /** pblk lines: chunks in one LUN. */
+  readonly lines: number;
+  /** Bytes of one chunk (all planes of a LUN). */
+  readonly chunkBytes: number;
+  readonly rawBytes: number;
+  /** What the target's disk will show, in 4 KiB sectors (or the device's sector size). 0 when it fails. */
+  readonly usableSectors: number;
+  readonly usableBytes: number;
+  /** Over-provisioning that pblk will settle on, percent; it raises its default of 11 when it must. */
+  readonly opPercent: number;
+  /** Entries of pblk's write buffer, and its bytes (contiguous kernel memory). */
+  readonly bufferEntries: number;
+  readonly bufferBytes: number;
+  /** Kernel memory for the logical-to-physical table. */
+  readonly l2pBytes: number;
+  /** Reads that create sends to find out which chunks are written (the 1.2 sense reads). */
+  readonly scanReads: number;
+}
+
+/** A device line as it was understood. */
+export type DeviceLineResult = DeviceLineOk | DeviceLineError;
+
+export interface DeviceLineOk {
+  readonly ok: true;
+  readonly kind: 'ocssd12' | 'plain';
+  /** Which program's spelling was recognised, e.g. "qemu-nvme, branch ocssd12". */
+  readonly dialect: string;
+  /** Every option, its value, its default, and one phrase on what it does here. */
+  readonly options: readonly OptionRow[];
+  /** Things the reader should know although the line is accepted (files that are not needed here …). */
+  readonly notes: readonly string[];
+  readonly geometry: {
+    readonly numCh: number;
+    readonly numLun: number;
+    readonly numPln: number;
+    readonly numChk: number;
+    readonly numPg: number;
+    readonly secsPerPg: number;
+    readonly secSizeBytes: number;
+    readonly oobSizeBytes: number;
+  };
+  /** For a plain disk: its logical blocks. */
+  readonly totalSecs: number;
+}
+
+export interface OptionRow {
+  readonly name: string;
+  readonly value: string;
+  readonly defaultValue: string;
+  readonly given: boolean;
+  readonly meaning: string;
+}
+
+export interface DeviceLineError {
+  readonly ok: false;
+  /** The option at fault, if one is. */
+  readonly option?: string;
+  /** One sentence: which option, what was given, what is allowed, what would work. */
+  readonly error: string;
+}
+
+export interface ExecResult {
+  readonly status: number;
+  readonly output: string;
+}
+
+/** Enough to lay the flash map out. A plain disk has no map of cells: kind 'plain'. */
+export interface MapShape {
+  readonly kind: 'ocssd12' | 'plain';
+  readonly numCh: number;
+  readonly numLun: number;
+  readonly numPln: number;
+  readonly numChk: number;
+  readonly numPg: number;
+  readonly secsPerPg: number;
+  readonly secSizeBytes: number;
+  readonly oobSizeBytes: number;
+}
+
+export interface SectorAddress {
+  readonly ch: number;
+  readonly lun: number;
+  readonly pln: number;
+  readonly chk: number;
+  readonly pg: number;
+  readonly sec: number;
+}
+
+export interface ChunkDetails {
+  readonly ch: number;
+  readonly lun: number;
+  readonly chk: number;
+  readonly planes: readonly {
+    readonly pln: number;
+    readonly state: ChunkStateName;
+    /** Sectors written since the last erase, of secsPerBlk. */
+    readonly writtenSecs: number;
+    readonly secsPerBlk: number;
+    readonly eraseCount: number;
+    /** Bad-block table entry, by name: good, bad, grown bad, device reserved, host reserved. */
+    readonly badBlock: string;
+  }[];
+}
+
+export type ChunkStateName = 'free' | 'open' | 'closed' | 'offline';
+
+/**
+ * Blocks that changed, as parallel arrays (all of equal length). A block's index is
+ * `((chk × numCh + ch) × numLun + lun) × numPln + pln`.
+ */
+export interface MapFrame {
+  readonly block: Uint32Array;
+  /** 1 free, 2 closed, 4 open, 8 offline (the specification's chunk states). */
+  readonly state: Uint8Array;
+  /** Sectors written since the last erase. */
+  readonly writtenSecs: Uint32Array;
+  readonly eraseCount: Uint32Array;
+  /** Last operation since the frame before: 0 none, 1 read, 2 write, 3 erase. */
+  readonly lastOp: Uint8Array;
+}
+
+/** Totals since power-on, for the status line. */
+export interface Counters {
+  readonly commands: number;
+  readonly readBytes: number;
+  readonly writtenBytes: number;
+  readonly erases: number;
+  /** Acknowledged commands whose storage transaction is under way: 0 means "saved". */
+  readonly pendingCommits: number;
+}

@@ -1,0 +1,116 @@
+/**
+ * All that crosses between the worker and the page. Control goes by comlink ({@link LabRemote}); what
+ * flows (console bytes, frames of the map, notices) goes over one MessagePort as {@link WorkerMessage},
+ * with transferable buffers.
+ */
+import type {
+  BootProgress,
+  ChunkDetails,
+  Counters,
+  DeviceLineResult,
+  ExecResult,
+  GeometryReport,
+  MapFrame,
+  MapShape,
+  Notice,
+  PowerState,
+  SectorAddress,
+} from '../lab/types.ts';
+
+export type * from '../lab/types.ts';
+
+export interface DiskRow {
+  readonly id: string;
+  readonly name: string;
+  readonly deviceLine: string;
+  readonly sizeBytes: number;
+  readonly storedBytes: number;
+  readonly createdAtMs: number;
+  readonly kept: 'indexeddb' | 'memory' | 'file';
+  /** Open in this tab. */
+  readonly open: boolean;
+}
+
+export interface StorageInfo {
+  /** False: no IndexedDB here (private window, blocked); only RAM disks can be made. */
+  readonly indexedDb: boolean;
+  /** Why not, in one sentence; empty if it works. */
+  readonly reason: string;
+  /** navigator.storage.estimate(), undefined where the browser does not tell. */
+  readonly usageBytes?: number;
+  readonly quotaBytes?: number;
+  readonly persisted?: boolean;
+}
+
+export interface PowerOnOptions {
+  readonly diskId: string;
+  /** 64 to 1024. */
+  readonly memoryMiB: number;
+  readonly cmdline: string;
+  /** A reader's own kernel and initramfs, as read by the file picker; the built-in ones otherwise. */
+  readonly kernel?: ArrayBuffer;
+  readonly initrd?: ArrayBuffer;
+}
+
+export interface LabStatus {
+  readonly power: PowerState;
+  readonly diskId: string | undefined;
+  /** The map's shape while a disk is open. */
+  readonly map: MapShape | undefined;
+}
+
+/** Errors cross comlink as plain objects with a sentence; the page shows `message` as it is. */
+export interface LabRemote {
+  /** Must be called first: the port for {@link WorkerMessage}, and where the guest's files are (absolute URL ending in '/'). */
+  init(port: MessagePort, guestBaseUrl: string): Promise<void>;
+  storage(): Promise<StorageInfo>;
+  /** Asks the browser not to purge; true if it agreed. */
+  persistStorage(): Promise<boolean>;
+
+  parseDevice(line: string, sizeBytes: number): Promise<DeviceLineResult>;
+  /** Rejects with the parser's sentence when the line is wrong. LUNs inclusive; all of them by default. */
+  report(line: string, sizeBytes: number, lunBegin?: number, lunEnd?: number): Promise<GeometryReport>;
+
+  listDisks(): Promise<readonly DiskRow[]>;
+  createDisk(name: string, line: string, sizeBytes: number, kept: 'indexeddb' | 'memory'): Promise<DiskRow>;
+  renameDisk(id: string, name: string): Promise<DiskRow>;
+  wipeDisk(id: string): Promise<DiskRow>;
+  removeDisk(id: string): Promise<void>;
+
+  status(): Promise<LabStatus>;
+  powerOn(options: PowerOnOptions): Promise<void>;
+  /** Asks the guest to shut down, waits for it up to `timeoutMs`, then cuts. */
+  powerOff(timeoutMs?: number): Promise<void>;
+  /** The plug is pulled: the machine is gone between two instructions. What the device acknowledged is kept. */
+  powerCut(): Promise<void>;
+  /** Cut and on again with the same options. */
+  reset(): Promise<void>;
+
+  /** Runs `sh -c command` in the guest on the control channel. Rejects when no agent answers or time is up. */
+  exec(command: string, options?: { timeoutMs?: number }): Promise<ExecResult>;
+  consoleSend(tty: 0 | 1, bytes: Uint8Array): void;
+  consoleResize(tty: 0 | 1, cols: number, rows: number): void;
+
+  /** Files: into and out of /host in the guest (9p). Names are single path components. */
+  putFile(name: string, bytes: Uint8Array): Promise<void>;
+  getFile(name: string): Promise<Uint8Array>;
+  listFiles(): Promise<readonly { name: string; sizeBytes: number }[]>;
+
+  /** State of every block now; then only changes come in frames. Undefined without an open-channel disk. */
+  mapSnapshot(): Promise<MapFrame | undefined>;
+  /** What one chunk is, for the details on click. */
+  chunkDetails(ch: number, lun: number, chk: number): Promise<ChunkDetails>;
+  /** One sector's data and OOB as stored; undefined when it was never written since its last erase. */
+  sectorBytes(address: SectorAddress): Promise<{ data: Uint8Array; oob: Uint8Array } | undefined>;
+}
+
+export type WorkerMessage =
+  | { readonly type: 'console'; readonly tty: 0 | 1; readonly bytes: Uint8Array }
+  | { readonly type: 'power'; readonly state: PowerState; readonly reason: string }
+  | { readonly type: 'boot'; readonly progress: BootProgress }
+  | { readonly type: 'notice'; readonly notice: Notice }
+  | { readonly type: 'frame'; readonly map: MapFrame | undefined; readonly counters: Counters }
+  | { readonly type: 'shape'; readonly map: MapShape | undefined };
+
+/** From page to worker over the same port: the page is ready for the next frame. */
+export type PageMessage = { readonly type: 'nextFrame' };

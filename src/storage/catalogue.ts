@@ -1,0 +1,57 @@
+import type { MediaStore } from '../flash/media-store.ts';
+
+/**
+ * Disks by name. One catalogue per place to keep them (IndexedDB, memory, files); the lab sees only this.
+ */
+
+/** What is written at birth and never changes but for the name: enough to plug the disk in again. */
+export interface DiskSpec {
+  /** What the reader calls it: 1 to 64 characters, no control characters. */
+  readonly name: string;
+  /** The `-device nvme,…` line it was made with, as pasted; parsed again at each power-on. */
+  readonly deviceLine: string;
+  /** Size of the backing "file" in bytes (`--size`), from which qemu-nvme's formula takes the geometry. */
+  readonly sizeBytes: number;
+  /** Bytes of one stored unit; see src/flash/media-store.ts. A unit of another length is corrupt. */
+  readonly unitBytes: number;
+  /** Units the disk has at most. */
+  readonly totalUnits: number;
+}
+
+export interface DiskSummary extends DiskSpec {
+  readonly id: string;
+  /** Unix milliseconds. */
+  readonly createdAtMs: number;
+  /** Opened so many times; a stale owner notices that it was overtaken. */
+  readonly epoch: number;
+  /** Units stored now, from the superblock's count. */
+  readonly unitsStored: number;
+  /** Where it is kept: survives a reload or not. */
+  readonly kept: 'indexeddb' | 'memory' | 'file';
+}
+
+/** A disk held exclusively. */
+export interface OpenDisk extends MediaStore {
+  readonly summary: DiskSummary;
+  /** Units stored now. */
+  unitsStored(): number;
+  /**
+   * Ends when every commit under way has ended, then lets the lock go. After it every call rejects with
+   * a StoreError `lost`. Safe to call twice.
+   */
+  close(): Promise<void>;
+  /** Called once if the disk is taken away (connection lost, overtaken by another tab, purged). */
+  onlost: ((error: Error) => void) | undefined;
+}
+
+export interface DiskCatalogue {
+  list(): Promise<readonly DiskSummary[]>;
+  create(spec: DiskSpec): Promise<DiskSummary>;
+  /** Takes the exclusive lock; rejects with StoreError `busy` if someone else has it. */
+  open(id: string): Promise<OpenDisk>;
+  rename(id: string, name: string): Promise<DiskSummary>;
+  /** Factory reset: every unit and shard goes, the spec stays. Rejects `busy` while the disk is open. */
+  wipe(id: string): Promise<DiskSummary>;
+  /** Rejects `busy` while the disk is open. */
+  remove(id: string): Promise<void>;
+}

@@ -1,0 +1,85 @@
+import type { MapShape, WorkerMessage } from '../../rpc/protocol.ts';
+import { FlashMapData, type ChunkOp } from '../charts/flash-map-data.ts';
+import type { Connection } from './connection.ts';
+
+/** Texts follow the map at this pace; the canvas follows every frame. */
+const TEXT_EVERY_MS = 250;
+
+/**
+ * The live picture of the flash: asks the worker for one frame per animation frame and hands what changed
+ * to whoever draws. The arrays are plain; only `version` is reactive, and slowly.
+ */
+export class FlashState {
+  shape = $state.raw<MapShape>();
+  /** Rises a few times a second while the map changes: for texts and counts. */
+  version = $state(0);
+  data: FlashMapData | undefined;
+  readonly #listeners = new Set<(ops: readonly ChunkOp[]) => void>();
+  #connection: Connection | undefined;
+  #awaiting = false;
+  #running = false;
+  #raf = 0;
+  #textTimer: ReturnType<typeof setTimeout> | undefined;
+
+  attach(connection: Connection): void {
+    this.#connection = connection;
+  }
+
+  onChange(listener: (ops: readonly ChunkOp[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Another disk was opened, or it was closed. */
+  async setShape(shape: MapShape | undefined): Promise<void> {
+    this.shape = shape;
+    this.data = shape?.kind === 'ocssd12' ? new FlashMapData(shape) : undefined;
+    this.version++;
+    const data = this.data;
+    // No frame is asked for before the snapshot is in: an older snapshot must not overwrite a newer frame.
+    this.#pause();
+    if (data && this.#connection) {
+      const snapshot = await this.#connection.client.mapSnapshot();
+      if (this.data !== data) return;
+      if (snapshot) data.apply(snapshot);
+      this.#changed([]);
+    }
+    if (shape) this.#start();
+  }
+
+  take(message: Extract<WorkerMessage, { type: 'frame' }>): void {
+    this.#awaiting = false;
+    if (!message.map || !this.data) return;
+    this.#changed(this.data.apply(message.map));
+  }
+
+  #changed(ops: readonly ChunkOp[]): void {
+    for (const listener of this.#listeners) listener(ops);
+    this.#textTimer ??= setTimeout(() => {
+      this.#textTimer = undefined;
+      this.version++;
+    }, TEXT_EVERY_MS);
+  }
+
+  #start(): void {
+    this.#running = true;
+    this.#awaiting = false;
+    if (this.#raf === 0) this.#raf = requestAnimationFrame(this.#ask);
+  }
+
+  #pause(): void {
+    this.#running = false;
+    cancelAnimationFrame(this.#raf);
+    this.#raf = 0;
+  }
+
+  readonly #ask = (): void => {
+    this.#raf = 0;
+    if (!this.#running) return;
+    if (!this.#awaiting) {
+      this.#awaiting = true;
+      this.#connection?.send({ type: 'nextFrame' });
+    }
+    this.#raf = requestAnimationFrame(this.#ask);
+  };
+}

@@ -1,0 +1,349 @@
+import { transfer } from 'comlink';
+import type {
+  BootProgress,
+  ChunkDetails,
+  Counters,
+  DiskRow,
+  ExecResult,
+  PowerOnOptions,
+  PowerState,
+  StorageInfo,
+  WorkerMessage,
+} from '../../rpc/protocol.ts';
+import type { ChunkAddress } from '../charts/flash-map-layout.ts';
+import { language } from '../text/language.svelte.ts';
+import { connect, messageOf, type LabClient } from './connection.ts';
+import { FlashState } from './flash.svelte.ts';
+import { Notices } from './notices.svelte.ts';
+import { recall, remember } from './remember.ts';
+import { SetupState, type Kept } from './setup.svelte.ts';
+
+const NO_COUNTERS: Counters = { commands: 0, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
+
+export interface HostFile {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+type ConsoleListener = (bytes: Uint8Array) => void;
+
+/** The lab as the page sees it: wraps the worker, turns its messages into state, its errors into notices. */
+export class LabState {
+  readonly notices = new Notices();
+  readonly setup = new SetupState();
+  readonly flash = new FlashState();
+
+  client = $state.raw<LabClient>();
+  power = $state<PowerState>('off');
+  powerReason = $state('');
+  boot = $state.raw<BootProgress>();
+  counters = $state.raw<Counters>(NO_COUNTERS);
+  disks = $state.raw<readonly DiskRow[]>([]);
+  /** The disk that power on will use; none: the set-up's draft becomes one. */
+  diskId = $state<string>();
+  storage = $state.raw<StorageInfo>();
+  files = $state.raw<readonly HostFile[]>([]);
+  /** Clicked on the map. */
+  chunk = $state.raw<ChunkAddress>();
+  chunkDetails = $state.raw<ChunkDetails>();
+  /** A power request was sent and its answer is not in. */
+  asking = $state(false);
+  /** The first answers of the worker are in: the page can say what power on will do. */
+  loaded = $state(false);
+
+  readonly disk = $derived(this.disks.find((d) => d.id === this.diskId));
+  readonly isOn = $derived(this.power !== 'off' && this.power !== 'halted');
+  readonly starting = $derived(this.power === 'loading' || this.power === 'booting');
+  readonly failed = $derived(this.power === 'crashed' || this.power === 'hung');
+  /** The chosen disk is not what the set-up panel shows: power on would make another. */
+  readonly draftDiffers = $derived(
+    this.disk !== undefined &&
+      (this.disk.deviceLine !== this.setup.line || this.disk.sizeBytes !== this.setup.sizeBytes),
+  );
+  readonly willCreate = $derived(this.disk === undefined || this.draftDiffers);
+  readonly canPowerOn = $derived(
+    this.client !== undefined && !this.isOn && !this.asking && (!this.willCreate || this.setup.ready),
+  );
+
+  readonly #console: [Set<ConsoleListener>, Set<ConsoleListener>] = [new Set(), new Set()];
+  readonly #whenRunning: (() => void)[] = [];
+
+  async start(): Promise<void> {
+    try {
+      const connection = await connect({
+        message: (message) => this.#take(message),
+        died: (reason) => this.#died(reason),
+      });
+      this.client = connection.client;
+      this.flash.attach(connection);
+      const [disks, storage, status] = await Promise.all([
+        connection.client.listDisks(),
+        connection.client.storage(),
+        connection.client.status(),
+      ]);
+      this.storage = storage;
+      if (!storage.indexedDb) this.setup.kept = 'memory';
+      this.disks = disks;
+      const last = recall('disk');
+      const chosen = disks.find((d) => d.id === (status.diskId ?? last)) ?? newest(disks);
+      if (chosen) this.choose(chosen.id);
+      this.loaded = true;
+    } catch (error) {
+      this.#died(messageOf(error));
+    }
+  }
+
+  // ---- disks ----------------------------------------------------------------------------------------
+
+  choose(id: string): void {
+    const disk = this.disks.find((d) => d.id === id);
+    if (!disk) return;
+    this.diskId = id;
+    remember('disk', id);
+    this.setup.useDisk(disk);
+  }
+
+  /** No disk chosen: the set-up panel's draft is what power on will create. */
+  chooseNone(): void {
+    this.diskId = undefined;
+    remember('disk', undefined);
+  }
+
+  async refreshDisks(): Promise<void> {
+    const client = this.#connected();
+    const [disks, storage] = await Promise.all([client.listDisks(), client.storage()]);
+    this.disks = disks;
+    this.storage = storage;
+    if (this.diskId !== undefined && !disks.some((d) => d.id === this.diskId)) this.chooseNone();
+  }
+
+  async createDisk(name: string, line: string, sizeBytes: number, kept: Kept): Promise<DiskRow> {
+    const disk = await this.#connected().createDisk(this.#freeName(name), line, sizeBytes, kept);
+    await this.refreshDisks();
+    this.choose(disk.id);
+    return disk;
+  }
+
+  createFromSetup(): Promise<DiskRow> {
+    const { diskName, line, sizeBytes, kept } = this.setup;
+    return this.createDisk(diskName, line, sizeBytes, kept);
+  }
+
+  async renameDisk(id: string, name: string): Promise<void> {
+    await this.#connected().renameDisk(id, name);
+    await this.refreshDisks();
+  }
+
+  async wipeDisk(id: string): Promise<void> {
+    await this.#connected().wipeDisk(id);
+    await this.refreshDisks();
+  }
+
+  async removeDisk(id: string): Promise<void> {
+    await this.#connected().removeDisk(id);
+    await this.refreshDisks();
+  }
+
+  async persist(): Promise<boolean> {
+    const agreed = await this.#connected().persistStorage();
+    this.storage = await this.#connected().storage();
+    return agreed;
+  }
+
+  // ---- power ----------------------------------------------------------------------------------------
+
+  /** Powers on the chosen disk, making it first where the set-up says so. */
+  powerOn(options: Partial<PowerOnOptions> = {}): Promise<void> {
+    return this.#ask(async (client) => {
+      const diskId = options.diskId ?? (this.willCreate ? (await this.createFromSetup()).id : this.diskId);
+      if (diskId === undefined) return;
+      if (options.diskId !== undefined) this.choose(options.diskId);
+      const kernel = options.kernel ?? this.setup.kernel?.bytes;
+      const initrd = options.initrd ?? this.setup.initrd?.bytes;
+      this.setup.rememberMachine();
+      this.boot = undefined;
+      this.counters = NO_COUNTERS;
+      await client.powerOn({
+        diskId,
+        memoryMiB: options.memoryMiB ?? this.setup.memoryMiB,
+        cmdline: options.cmdline ?? this.setup.cmdline,
+        ...(kernel && { kernel }),
+        ...(initrd && { initrd }),
+      });
+    });
+  }
+
+  powerOff(timeoutMs?: number): Promise<void> {
+    return this.#ask((client) => client.powerOff(timeoutMs));
+  }
+
+  powerCut(): Promise<void> {
+    return this.#ask((client) => client.powerCut());
+  }
+
+  reset(): Promise<void> {
+    return this.#ask((client) => client.reset());
+  }
+
+  /** Resolves as soon as the agent in the guest has answered; at once if it has. */
+  whenRunning(): Promise<void> {
+    if (this.power === 'running') return Promise.resolve();
+    return new Promise((resolve) => this.#whenRunning.push(resolve));
+  }
+
+  exec(command: string, options?: { timeoutMs?: number }): Promise<ExecResult> {
+    return this.#connected().exec(command, options);
+  }
+
+  // ---- terminals ------------------------------------------------------------------------------------
+
+  onConsole(tty: 0 | 1, listener: ConsoleListener): () => void {
+    this.#console[tty].add(listener);
+    return () => this.#console[tty].delete(listener);
+  }
+
+  consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
+    if (this.isOn) void this.client?.consoleSend(tty, bytes);
+  }
+
+  consoleResize(tty: 0 | 1, cols: number, rows: number): void {
+    if (this.isOn) void this.client?.consoleResize(tty, cols, rows);
+  }
+
+  /** Types into a shell, without Enter: the reader decides. */
+  typeInto(tty: 0 | 1, text: string): void {
+    this.consoleSend(tty, new TextEncoder().encode(text));
+  }
+
+  // ---- files ----------------------------------------------------------------------------------------
+
+  async putFiles(files: readonly File[]): Promise<void> {
+    const t = language.t;
+    for (const file of files) {
+      if (this.power !== 'running') {
+        this.notices.error('files.off', t.files.off);
+        return;
+      }
+      try {
+        const bytes = new Uint8Array(await file.arrayBuffer());
+        await this.#connected().putFile(file.name, transfer(bytes, [bytes.buffer]));
+        this.notices.info('files.sent', t.files.sent(file.name));
+      } catch (error) {
+        this.notices.error('files.failed', t.files.failed(file.name, messageOf(error)));
+      }
+    }
+    await this.refreshFiles();
+  }
+
+  async refreshFiles(): Promise<void> {
+    if (this.power === 'running') this.files = await this.#connected().listFiles();
+  }
+
+  getFile(name: string): Promise<Uint8Array> {
+    return this.#connected().getFile(name);
+  }
+
+  // ---- map ------------------------------------------------------------------------------------------
+
+  async inspect(at: ChunkAddress | undefined): Promise<void> {
+    this.chunk = at;
+    if (!at || !this.flash.data || !this.client) {
+      this.chunkDetails = undefined;
+      return;
+    }
+    const details = await this.client.chunkDetails(at.ch, at.lun, at.chk);
+    if (this.chunk === at) this.chunkDetails = details;
+  }
+
+  /** Runs what a button asks for; a rejection becomes a notice that starts with what was tried. */
+  async attempt(what: string, action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.notices.error('action', language.t.notices.failed(what, messageOf(error)));
+    }
+  }
+
+  // ---- from the worker ------------------------------------------------------------------------------
+
+  #take(message: WorkerMessage): void {
+    switch (message.type) {
+      case 'console':
+        for (const listener of this.#console[message.tty]) listener(message.bytes);
+        break;
+      case 'power':
+        this.#powerChanged(message.state, message.reason);
+        break;
+      case 'boot':
+        this.boot = message.progress;
+        break;
+      case 'notice':
+        this.notices.add(message.notice);
+        break;
+      case 'frame':
+        if (!sameCounters(this.counters, message.counters)) this.counters = message.counters;
+        this.flash.take(message);
+        break;
+      case 'shape':
+        this.chunk = undefined;
+        this.chunkDetails = undefined;
+        void this.attempt(language.t.map.title, () => this.flash.setShape(message.map));
+        break;
+    }
+  }
+
+  #powerChanged(state: PowerState, reason: string): void {
+    this.power = state;
+    this.powerReason = reason;
+    if (state === 'running') {
+      for (const resolve of this.#whenRunning.splice(0)) resolve();
+      void this.attempt(language.t.files.title, () => this.refreshFiles());
+    } else if (state === 'off') {
+      this.files = [];
+    }
+    if (state !== 'loading' && state !== 'booting')
+      void this.attempt(language.t.disks.title, () => this.refreshDisks());
+  }
+
+  async #ask(action: (client: LabClient) => Promise<void>): Promise<void> {
+    this.asking = true;
+    try {
+      await action(this.#connected());
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  #connected(): LabClient {
+    if (!this.client) throw new Error('The emulator is not there yet.');
+    return this.client;
+  }
+
+  #died(reason: string): void {
+    this.notices.error('worker.died', language.t.notices.workerDied(reason));
+    if (this.isOn) this.#powerChanged('crashed', reason);
+  }
+
+  /** "tutorial", "tutorial 2" …: two disks of one name cannot be told apart. */
+  #freeName(wanted: string): string {
+    const base = wanted.trim() || 'disk';
+    const taken = new Set(this.disks.map((d) => d.name));
+    let name = base;
+    for (let n = 2; taken.has(name); n++) name = `${base} ${n}`;
+    return name;
+  }
+}
+
+function newest(disks: readonly DiskRow[]): DiskRow | undefined {
+  return [...disks].sort((a, b) => b.createdAtMs - a.createdAtMs)[0];
+}
+
+function sameCounters(a: Counters, b: Counters): boolean {
+  return (
+    a.commands === b.commands &&
+    a.readBytes === b.readBytes &&
+    a.writtenBytes === b.writtenBytes &&
+    a.erases === b.erases &&
+    a.pendingCommits === b.pendingCommits
+  );
+}

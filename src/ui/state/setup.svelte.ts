@@ -1,0 +1,117 @@
+import type { DeviceLineResult, DiskRow, GeometryReport } from '../../rpc/protocol.ts';
+import { messageOf, type LabClient } from './connection.ts';
+import {
+  DEFAULT_CMDLINE,
+  DEFAULT_MEMORY_MIB,
+  GIB,
+  MAX_MEMORY_MIB,
+  MIB,
+  MIN_MEMORY_MIB,
+  presetOf,
+  TUTORIAL,
+  type Preset,
+} from './defaults.ts';
+import { recall, recallNumber, remember } from './remember.ts';
+
+export type SizeUnit = 'MiB' | 'GiB';
+export type Kept = 'indexeddb' | 'memory';
+
+export interface PickedFile {
+  readonly name: string;
+  readonly bytes: ArrayBuffer;
+}
+
+const DEBOUNCE_MS = 250;
+
+/** The set-up panel's draft: device line, disk, machine, and what the worker says to it. */
+export class SetupState {
+  line = $state(TUTORIAL.line);
+  sizeValue = $state(TUTORIAL.sizeBytes / GIB);
+  sizeUnit = $state<SizeUnit>('GiB');
+  diskName = $state(TUTORIAL.diskName);
+  kept = $state<Kept>('indexeddb');
+  lunBegin = $state(0);
+  lunEnd = $state(3);
+  memoryMiB = $state(recallNumber('memoryMiB', DEFAULT_MEMORY_MIB, MIN_MEMORY_MIB, MAX_MEMORY_MIB));
+  cmdline = $state(recall('cmdline') ?? DEFAULT_CMDLINE);
+  kernel = $state.raw<PickedFile>();
+  initrd = $state.raw<PickedFile>();
+
+  parsed = $state.raw<DeviceLineResult>();
+  report = $state.raw<GeometryReport>();
+  reportError = $state('');
+  /** The line was edited and the answer is not in yet. */
+  pending = $state(true);
+
+  readonly sizeBytes = $derived(
+    Math.round((Number(this.sizeValue) || 0) * (this.sizeUnit === 'GiB' ? GIB : MIB)),
+  );
+  readonly preset = $derived(presetOf(this.line, this.sizeBytes));
+  readonly luns = $derived(this.parsed?.ok ? this.parsed.geometry.numCh * this.parsed.geometry.numLun : 0);
+  readonly ready = $derived(!this.pending && this.parsed?.ok === true && this.sizeBytes > 0);
+  readonly command = $derived(
+    `nvme lnvm create -d nvme0n1 -n mydevice -t pblk -b ${this.lunBegin} -e ${this.lunEnd}`,
+  );
+
+  #round = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  usePreset(preset: Preset): void {
+    this.line = preset.line;
+    this.setSize(preset.sizeBytes);
+    this.diskName = preset.diskName;
+  }
+
+  useDisk(disk: DiskRow): void {
+    this.line = disk.deviceLine;
+    this.setSize(disk.sizeBytes);
+  }
+
+  setSize(bytes: number): void {
+    this.sizeUnit = bytes % GIB === 0 ? 'GiB' : 'MiB';
+    this.sizeValue = bytes / (this.sizeUnit === 'GiB' ? GIB : MIB);
+  }
+
+  rememberMachine(): void {
+    remember('memoryMiB', String(this.memoryMiB));
+    remember('cmdline', this.cmdline === DEFAULT_CMDLINE ? undefined : this.cmdline);
+  }
+
+  /** To be called when line, size or LUN range changed: asks the worker, a moment later. */
+  ask(client: LabClient | undefined, line: string, sizeBytes: number, begin: number, end: number): void {
+    const round = ++this.#round;
+    clearTimeout(this.#timer);
+    this.pending = true;
+    if (!client) return;
+    this.#timer = setTimeout(() => void this.#answer(client, round, line, sizeBytes, begin, end), DEBOUNCE_MS);
+  }
+
+  async #answer(client: LabClient, round: number, line: string, size: number, begin: number, end: number) {
+    let parsed: DeviceLineResult;
+    try {
+      parsed = await client.parseDevice(line, size);
+    } catch (error) {
+      parsed = { ok: false, error: messageOf(error) };
+    }
+    let report: GeometryReport | undefined;
+    let reportError = '';
+    if (parsed.ok && parsed.kind === 'ocssd12') {
+      const last = parsed.geometry.numCh * parsed.geometry.numLun - 1;
+      try {
+        report = await client.report(line, size, Math.min(begin, last), Math.min(end, last));
+      } catch (error) {
+        reportError = messageOf(error);
+      }
+    }
+    // Typed on meanwhile: a later answer is coming.
+    if (round !== this.#round) return;
+    this.parsed = parsed;
+    this.report = report;
+    this.reportError = reportError;
+    this.pending = false;
+    if (report) {
+      this.lunBegin = report.lunBegin;
+      this.lunEnd = report.lunEnd;
+    }
+  }
+}

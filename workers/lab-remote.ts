@@ -1,0 +1,250 @@
+import { transfer } from 'comlink';
+import { buildConfig, mediumOf, parseDeviceLine } from '../src/lab/device-line.ts';
+import { LabError, sentenceOf } from '../src/lab/errors.ts';
+import { Lab, type LabEnvironment } from '../src/lab/lab.ts';
+import { geometryReport } from '../src/lab/report.ts';
+import type { DeviceLineResult, GeometryReport, MapShape } from '../src/lab/types.ts';
+import type {
+  DiskRow,
+  LabRemote,
+  LabStatus,
+  PageMessage,
+  PowerOnOptions,
+  StorageInfo,
+  WorkerMessage,
+} from '../src/rpc/protocol.ts';
+import type { DiskCatalogue, DiskSummary } from '../src/storage/catalogue.ts';
+
+export interface RemoteParts {
+  readonly memory: DiskCatalogue;
+  /** Undefined where the browser has none; `reason` then says why. */
+  indexedDb(): Promise<{ catalogue: DiskCatalogue | undefined; reason: string }>;
+  environment(guestBaseUrl: string): LabEnvironment;
+}
+
+/** Frames wait for each other at most so long while nothing happens, so that "writing…" turns into "saved". */
+const IDLE_FRAME_MS = 100;
+
+/**
+ * The worker's half of src/rpc/protocol.ts: hands calls on to the lab and its disks, and what the lab
+ * tells to the page's port.
+ */
+export class LabServer implements LabRemote {
+  private readonly parts: RemoteParts;
+  private port: MessagePort | undefined;
+  private lab: Lab | undefined;
+  private frameWanted = false;
+  private frameTimer: ReturnType<typeof setTimeout> | undefined;
+  private lastCounters = '';
+
+  constructor(parts: RemoteParts) {
+    this.parts = parts;
+  }
+
+  async init(port: MessagePort, guestBaseUrl: string): Promise<void> {
+    this.port = port;
+    port.onmessage = (event: MessageEvent<PageMessage>) => {
+      if (event.data.type !== 'nextFrame') return;
+      this.frameWanted = true;
+      this.sendFrame();
+    };
+    this.lab = new Lab(this.parts.environment(guestBaseUrl), {
+      console: (tty, bytes) => {
+        const copy = bytes.slice();
+        this.post({ type: 'console', tty, bytes: copy }, [copy.buffer]);
+      },
+      power: (state, reason) => {
+        this.post({ type: 'power', state, reason });
+        if (state === 'off' || state === 'booting') this.post({ type: 'shape', map: this.shape() });
+      },
+      boot: (progress) => this.post({ type: 'boot', progress }),
+      notice: (notice) => this.post({ type: 'notice', notice }),
+    });
+  }
+
+  private post(message: WorkerMessage, buffers: Transferable[] = []): void {
+    this.port?.postMessage(message, buffers);
+  }
+
+  private get theLab(): Lab {
+    if (!this.lab) throw new LabError('power', 'The page has not connected to its worker yet; reload it.');
+    return this.lab;
+  }
+
+  private shape(): MapShape | undefined {
+    return this.lab?.device?.shape;
+  }
+
+  // Frames of the map: one when the page asks and something changed since the last.
+
+  private sendFrame(): void {
+    clearTimeout(this.frameTimer);
+    const device = this.lab?.device;
+    if (this.frameWanted && device) {
+      const { map, counters } = device.takeFrame();
+      const key = JSON.stringify(counters);
+      if (map !== undefined || key !== this.lastCounters) {
+        this.lastCounters = key;
+        this.frameWanted = false;
+        const buffers = map ? Object.values(map).map((a: Uint8Array | Uint32Array) => a.buffer) : [];
+        this.post({ type: 'frame', map, counters }, buffers as ArrayBuffer[]);
+        return;
+      }
+    }
+    if (this.frameWanted) this.frameTimer = setTimeout(() => this.sendFrame(), IDLE_FRAME_MS);
+  }
+
+  // Storage and disks ------------------------------------------------------------------------------
+
+  async storage(): Promise<StorageInfo> {
+    const { catalogue, reason } = await this.parts.indexedDb();
+    const manager = (navigator as Navigator | undefined)?.storage as StorageManager | undefined;
+    const estimate = await manager?.estimate?.().catch(() => undefined);
+    const persisted = await manager?.persisted?.().catch(() => undefined);
+    return {
+      indexedDb: catalogue !== undefined,
+      reason,
+      ...(estimate?.usage === undefined ? {} : { usageBytes: estimate.usage }),
+      ...(estimate?.quota === undefined ? {} : { quotaBytes: estimate.quota }),
+      ...(persisted === undefined ? {} : { persisted }),
+    };
+  }
+
+  async persistStorage(): Promise<boolean> {
+    // Only a window may ask (the prompt needs one); the page does and this answers what came of it.
+    return (await navigator.storage?.persisted?.()) ?? false;
+  }
+
+  private async catalogues(): Promise<DiskCatalogue[]> {
+    const { catalogue } = await this.parts.indexedDb();
+    return catalogue ? [catalogue, this.parts.memory] : [this.parts.memory];
+  }
+
+  private async find(id: string): Promise<DiskCatalogue> {
+    for (const catalogue of await this.catalogues()) {
+      if ((await catalogue.list()).some((disk) => disk.id === id)) return catalogue;
+    }
+    throw new LabError('disk', 'That disk is not here any more; choose another or create one.');
+  }
+
+  private row(disk: DiskSummary): DiskRow {
+    const open = this.lab?.diskId === disk.id;
+    const units = (open ? this.lab?.unitsStored : undefined) ?? disk.unitsStored;
+    const { id, name, deviceLine, sizeBytes, createdAtMs, kept } = disk;
+    return { id, name, deviceLine, sizeBytes, createdAtMs, kept, open, storedBytes: units * disk.unitBytes };
+  }
+
+  async listDisks(): Promise<readonly DiskRow[]> {
+    const lists = await Promise.all((await this.catalogues()).map((catalogue) => catalogue.list()));
+    return lists.flat().map((disk) => this.row(disk));
+  }
+
+  async createDisk(name: string, line: string, sizeBytes: number, kept: 'indexeddb' | 'memory'): Promise<DiskRow> {
+    const built = buildConfig(line, sizeBytes);
+    if (!built.ok) throw new LabError('device', built.error);
+    const { catalogue, reason } = await this.parts.indexedDb();
+    const home = kept === 'memory' ? this.parts.memory : catalogue;
+    if (!home) throw new LabError('disk', reason);
+    return this.row(await home.create({ name, deviceLine: line, sizeBytes, ...mediumOf(built.config) }));
+  }
+
+  async renameDisk(id: string, name: string): Promise<DiskRow> {
+    return this.row(await (await this.find(id)).rename(id, name));
+  }
+
+  async wipeDisk(id: string): Promise<DiskRow> {
+    return this.row(await (await this.find(id)).wipe(id));
+  }
+
+  async removeDisk(id: string): Promise<void> {
+    await (await this.find(id)).remove(id);
+  }
+
+  // Device lines -------------------------------------------------------------------------------------
+
+  async parseDevice(line: string, sizeBytes: number): Promise<DeviceLineResult> {
+    return parseDeviceLine(line, sizeBytes);
+  }
+
+  async report(line: string, sizeBytes: number, lunBegin?: number, lunEnd?: number, memoryMiB = 128): Promise<GeometryReport> {
+    const built = buildConfig(line, sizeBytes);
+    if (!built.ok) throw new LabError('device', built.error);
+    const { numCh, numLun } = built.result.geometry;
+    return geometryReport(built.config, lunBegin ?? 0, lunEnd ?? numCh * numLun - 1, {
+      memoryBytes: memoryMiB * 1024 * 1024,
+    });
+  }
+
+  // Power and the guest --------------------------------------------------------------------------------
+
+  async status(): Promise<LabStatus> {
+    return { power: this.theLab.power, diskId: this.theLab.diskId, map: this.shape() };
+  }
+
+  async powerOn(options: PowerOnOptions): Promise<void> {
+    const { diskId, memoryMiB, cmdline, kernel, initrd } = options;
+    const catalogue = await this.find(diskId);
+    await this.theLab.powerOn({
+      catalogue,
+      diskId,
+      memoryMiB,
+      cmdline,
+      ...(kernel ? { kernel } : {}),
+      ...(initrd ? { initrd } : {}),
+    });
+  }
+
+  async powerOff(timeoutMs?: number): Promise<void> {
+    await this.theLab.powerOff(timeoutMs);
+  }
+  async powerCut(): Promise<void> {
+    await this.theLab.powerCut();
+  }
+  async reset(): Promise<void> {
+    await this.theLab.reset();
+  }
+
+  exec(command: string, options?: { timeoutMs?: number }) {
+    return this.theLab.exec(command, options);
+  }
+
+  consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
+    try {
+      this.theLab.consoleSend(tty, bytes);
+    } catch (error) {
+      this.post({ type: 'notice', notice: { level: 'warning', code: 'console', text: sentenceOf(error) } });
+    }
+  }
+  consoleResize(tty: 0 | 1, cols: number, rows: number): void {
+    this.theLab.consoleResize(tty, cols, rows);
+  }
+
+  async putFile(name: string, bytes: Uint8Array): Promise<void> {
+    await this.theLab.putFile(name, bytes);
+  }
+  async getFile(name: string): Promise<Uint8Array> {
+    const bytes = await this.theLab.getFile(name);
+    return transfer(bytes, [bytes.buffer as ArrayBuffer]);
+  }
+  listFiles() {
+    return this.theLab.listFiles();
+  }
+
+  // The map ----------------------------------------------------------------------------------------------
+
+  async mapSnapshot() {
+    return this.theLab.device?.snapshot();
+  }
+  async chunkDetails(ch: number, lun: number, chk: number) {
+    return this.open().chunkDetails(ch, lun, chk);
+  }
+  async sectorBytes(address: Parameters<LabRemote['sectorBytes']>[0]) {
+    return this.open().sectorBytes(address);
+  }
+
+  private open() {
+    const device = this.theLab.device;
+    if (!device) throw new LabError('power', 'No disk is open; power on first.');
+    return device;
+  }
+}
