@@ -4,7 +4,6 @@ import wasmUrl from 'v86/build/v86.wasm?url';
 import { loadGuestImages, type GuestImages, type GuestSource } from '../src/lab/guest-images.ts';
 import { IndexedDbCatalogue } from '../src/storage/indexeddb.ts';
 import { MemoryCatalogue } from '../src/storage/memory.ts';
-import { sentenceOf } from '../src/lab/errors.ts';
 import { LabServer } from './lab-remote.ts';
 
 /** Reads files of the site, counting bytes as they come. */
@@ -27,28 +26,26 @@ function siteFiles(baseUrl: string): GuestSource {
 }
 
 let images: Promise<GuestImages> | undefined;
-let database: Promise<{ catalogue: IndexedDbCatalogue | undefined; reason: string }> | undefined;
-
-/** Remembers what worked; forgets a failure, so that the next power-on tries again. */
-function once<T>(current: Promise<T> | undefined, make: () => Promise<T>, forget: () => void): Promise<T> {
-  if (current) return current;
-  const made = make();
-  made.catch(forget);
-  return made;
-}
+/** Several copies of the site may share an origin: each keeps its disks under its own path. */
+const disks = new IndexedDbCatalogue({ prefix: new URL('..', self.location.href).pathname });
 
 expose(
   new LabServer({
     memory: new MemoryCatalogue(),
-    indexedDb: () =>
-      (database ??= IndexedDbCatalogue.open().then(
-        (catalogue) => ({ catalogue, reason: '' }),
-        (error: unknown) => ({ catalogue: undefined, reason: sentenceOf(error) }),
-      )),
+    async indexedDb() {
+      const reason = await disks.whyUnavailable();
+      return { catalogue: reason === '' ? disks : undefined, reason };
+    },
     environment: (guestBaseUrl) => ({
       wasm: { path: new URL(wasmUrl, self.location.href).href },
-      guestImages: (onProgress) =>
-        (images = once(images, () => loadGuestImages(siteFiles(guestBaseUrl), onProgress), () => (images = undefined))),
+      guestImages(onProgress) {
+        // What was loaded is remembered; a failure is not, so that the next power-on tries again.
+        images ??= loadGuestImages(siteFiles(guestBaseUrl), onProgress).catch((error: unknown) => {
+          images = undefined;
+          throw error;
+        });
+        return images;
+      },
     }),
   }),
 );

@@ -24,6 +24,11 @@ unpack util-linux "$UTIL_LINUX_VERSION"
 unpack e2fsprogs "$E2FSPROGS_VERSION"
 unpack f2fs-tools "$F2FS_TOOLS_VERSION"
 unpack fio "$FIO_VERSION"
+unpack libaio "$LIBAIO_VERSION"
+# SeaBIOS is built as upstream released it, without Debian's patches.
+rm -rf src/seabios
+mkdir src/seabios
+tar -xf "dl/seabios_${SEABIOS_VERSION%-*}.orig.tar.gz" -C src/seabios --strip-components=1
 for patch in "$guest"/patches/linux/*.patch; do
   echo "[guest] linux: ${patch##*/}"
   patch -s -d linux -p1 < "$patch"
@@ -36,9 +41,9 @@ bash "$guest/build/userland.sh"
 echo '[guest] initramfs'
 bash "$guest/build/initramfs.sh"
 
-dpkg-deb -x "dl/seabios_${SEABIOS_VERSION}_all.deb" seabios
-cp seabios/usr/share/seabios/bios.bin out/seabios.bin
-cp seabios/usr/share/seabios/vgabios-stdvga.bin out/vgabios.bin
+echo '[guest] BIOS'
+bash "$guest/build/bios.sh"
+# shellcheck disable=SC2016 # dpkg-query's own variables
 dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' | sort > out/build-packages.txt
 
 bash "$guest/build/licences.sh"

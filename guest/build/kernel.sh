@@ -39,4 +39,4 @@ make -s -j"$(nproc)" bzImage
 install -m 644 arch/x86/boot/bzImage "$out/bzImage"
 install -m 644 .config "$out/kernel.config"
 make -s kernelrelease > "$out/kernelrelease"
-size vmlinux > "$out/vmlinux.size"
+install -m 644 arch/x86/boot/compressed/vmlinux.bin "$out/vmlinux.bin"

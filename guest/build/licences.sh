@@ -14,10 +14,12 @@ for name in BSD-2-Clause BSD-3-Clause MIT; do
   cp "/build/linux/LICENSES/preferred/$name" "$out/$name.txt"
 done
 cp /build/linux/COPYING "$out/copyright-linux.txt"
-for p in busybox util-linux e2fsprogs f2fs-tools fio; do
+for p in busybox util-linux e2fsprogs f2fs-tools fio libaio; do
   cp "/build/src/$p/debian/copyright" "$out/copyright-$p.txt"
 done
 cp /build/nvme-cli/usr/share/doc/nvme-cli/copyright "$out/copyright-nvme-cli.txt"
-cp /build/seabios/usr/share/doc/seabios/copyright "$out/copyright-seabios.txt"
 cp /usr/share/doc/libc6/copyright "$out/copyright-glibc.txt"
-cp /usr/share/doc/libaio-dev/copyright "$out/copyright-libaio.txt"
+{
+  cat /build/src/seabios/README
+  printf '\nSeaBIOS is under the GNU LGPL, version 3 (COPYING.LESSER and COPYING of its source).\n'
+} > "$out/copyright-seabios.txt"

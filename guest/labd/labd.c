@@ -152,6 +152,9 @@ static void exec_command(uint32_t id, const uint8_t *text, uint32_t len)
 		dup2(p[1], 2);
 		if (null > 2)
 			close(null);
+		setenv("HOME", "/root", 1);
+		setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+		setenv("TERM", "dumb", 1); /* there is no terminal: no colours */
 		if (chdir("/root") < 0 && chdir("/") < 0)
 			_exit(126);
 		execl("/bin/sh", "sh", "-c", cmd, (char *)NULL);

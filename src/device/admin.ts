@@ -8,7 +8,12 @@ import { SectorVector } from '../flash/transfer.ts';
 import type { Command } from './command.ts';
 import type { NvmeController } from './controller.ts';
 import { Features } from './features.ts';
-import { identifyActiveNamespaces, identifyControllerData, identifyGeometry, identifyNamespaceData } from './identify.ts';
+import {
+  identifyActiveNamespaces,
+  identifyControllerData,
+  identifyGeometry,
+  identifyNamespaceData,
+} from './identify.ts';
 import { logPage } from './log-pages.ts';
 import type { Namespace } from './namespace.ts';
 import { CompletionQueue, QueueMemory, SubmissionQueue } from './queues.ts';
@@ -62,7 +67,10 @@ export class AdminCommands {
       case AdminOpcode.setBadBlockTable:
         return this.onOpenChannel(command, (ns) => this.setBadBlocks(command, ns));
       default:
-        return this.end(command, this.controller.explain(command, Status.invalidOpcode, 'not an admin command of this controller'));
+        return this.end(
+          command,
+          this.controller.explain(command, Status.invalidOpcode, 'not an admin command of this controller'),
+        );
     }
   }
 
@@ -102,17 +110,22 @@ export class AdminCommands {
       }
       case Cns.activeNamespaces:
         // FFFFFFFEh and FFFFFFFFh cannot be "the last one seen".
-        if (nsid >= 0xffff_fffe) return this.refuse(command, Status.invalidNamespace, 'no namespace lies above that');
+        if (nsid >= 0xffff_fffe)
+          return this.refuse(command, Status.invalidNamespace, 'no namespace lies above that');
         return this.sendStruct(command, identifyActiveNamespaces(nsid, namespaces.length));
       default:
-        return this.refuse(command, Status.invalidField, `identify CNS ${cns} is not supported by NVMe 1.2 controllers`);
+        return this.refuse(
+          command,
+          Status.invalidField,
+          `identify CNS ${cns} is not supported by NVMe 1.2 controllers`,
+        );
     }
   }
 
   private getLogPage(command: Command): void {
     const lid = command.cdw10 & 0xff;
     // NUMDL and NUMDU: dwords, zero-based. Offset in bytes in dwords 12 and 13.
-    const length = (((command.cdw11 & 0xffff) * 0x1_0000 + (command.cdw10 >>> 16)) + 1) * 4;
+    const length = ((command.cdw11 & 0xffff) * 0x1_0000 + (command.cdw10 >>> 16) + 1) * 4;
     const offset = command.cdw13 * 0x1_0000_0000 + command.cdw12;
     const log = logPage(lid, this.controller.config);
     if (!log) return this.refuse(command, Status.invalidLogPage, `log page ${lid.toString(16)}h is not kept`);
@@ -139,7 +152,11 @@ export class AdminCommands {
 
   private holdEvent(command: Command): void {
     if (this.events.length > this.controller.config.aerlZ) {
-      return this.refuse(command, Status.asyncEventLimitExceeded, `more than ${this.controller.config.aerlZ + 1} requests held`);
+      return this.refuse(
+        command,
+        Status.asyncEventLimitExceeded,
+        `more than ${this.controller.config.aerlZ + 1} requests held`,
+      );
     }
     this.controller.hold(command);
     this.events.push(command);
@@ -154,10 +171,14 @@ export class AdminCommands {
     const contiguous = (command.cdw11 & 1) !== 0;
     const vector = command.cdw11 >>> 16;
     const refuse = (status: StatusCode, why: string) => this.controller.explain(command, status, why);
-    if (id === 0 || id > config.ioQueuePairs || cqs[id]) return refuse(Status.invalidQueueId, `completion queue ${id}`);
-    if (size < 2 || size > config.maxQueueEntriesZ + 1) return refuse(Status.invalidQueueSize, `${size} entries`);
-    if (vector !== 0) return refuse(Status.invalidInterruptVector, `vector ${vector}; a pin has only vector 0`);
-    if (!this.entrySizesOk()) return refuse(Status.commandSequenceError, 'CC.IOSQES, CC.IOCQES are not 64 and 16 bytes');
+    if (id === 0 || id > config.ioQueuePairs || cqs[id])
+      return refuse(Status.invalidQueueId, `completion queue ${id}`);
+    if (size < 2 || size > config.maxQueueEntriesZ + 1)
+      return refuse(Status.invalidQueueSize, `${size} entries`);
+    if (vector !== 0)
+      return refuse(Status.invalidInterruptVector, `vector ${vector}; a pin has only vector 0`);
+    if (!this.entrySizesOk())
+      return refuse(Status.commandSequenceError, 'CC.IOSQES, CC.IOCQES are not 64 and 16 bytes');
     const memory = this.queueMemory(command, contiguous, size * CQE_BYTES);
     if (typeof memory === 'number') return refuse(memory, 'the queue’s pages');
     cqs[id] = new CompletionQueue(id, size, memory, (command.cdw11 & 2) !== 0, vector);
@@ -171,14 +192,17 @@ export class AdminCommands {
     const contiguous = (command.cdw11 & 1) !== 0;
     const cqId = command.cdw11 >>> 16;
     const refuse = (status: StatusCode, why: string) => this.controller.explain(command, status, why);
-    if (id === 0 || id > config.ioQueuePairs || sqs[id]) return refuse(Status.invalidQueueId, `submission queue ${id}`);
-    if (size < 2 || size > config.maxQueueEntriesZ + 1) return refuse(Status.invalidQueueSize, `${size} entries`);
+    if (id === 0 || id > config.ioQueuePairs || sqs[id])
+      return refuse(Status.invalidQueueId, `submission queue ${id}`);
+    if (size < 2 || size > config.maxQueueEntriesZ + 1)
+      return refuse(Status.invalidQueueSize, `${size} entries`);
     const cq = cqId === 0 ? undefined : cqs[cqId];
     if (!cq) {
       const status = cqId > config.ioQueuePairs ? Status.invalidQueueId : Status.completionQueueInvalid;
       return refuse(status, `completion queue ${cqId} cannot be used`);
     }
-    if (!this.entrySizesOk()) return refuse(Status.commandSequenceError, 'CC.IOSQES, CC.IOCQES are not 64 and 16 bytes');
+    if (!this.entrySizesOk())
+      return refuse(Status.commandSequenceError, 'CC.IOSQES, CC.IOCQES are not 64 and 16 bytes');
     const memory = this.queueMemory(command, contiguous, size * SQE_BYTES);
     if (typeof memory === 'number') return refuse(memory, 'the queue’s pages');
     cq.users++;
@@ -197,11 +221,14 @@ export class AdminCommands {
     const { config, memory, pageBytes } = this.controller;
     if (command.prp1 % pageBytes !== 0) return Status.prpOffsetInvalid;
     if (contiguous) {
-      return memory.isRam(command.prp1, bytes) ? QueueMemory.contiguous(command.prp1) : Status.dataTransferError;
+      return memory.isRam(command.prp1, bytes)
+        ? QueueMemory.contiguous(command.prp1)
+        : Status.dataTransferError;
     }
     if (config.contiguousQueuesRequired) return Status.invalidField;
     const list = new Uint8Array(Math.ceil(bytes / pageBytes) * ADDRESS_BYTES);
-    if (list.byteLength > pageBytes || !memory.read(command.prp1, list, 0, list.byteLength)) return Status.dataTransferError;
+    if (list.byteLength > pageBytes || !memory.read(command.prp1, list, 0, list.byteLength))
+      return Status.dataTransferError;
     const view = new DataView(list.buffer);
     const pages: number[] = [];
     for (let at = 0; at < list.byteLength; at += ADDRESS_BYTES) {
@@ -219,7 +246,11 @@ export class AdminCommands {
     const cq = id === 0 ? undefined : cqs[id];
     if (!cq) return this.controller.explain(command, Status.invalidQueueId, `completion queue ${id}`);
     if (cq.users > 0) {
-      return this.controller.explain(command, Status.invalidQueueDeletion, `completion queue ${id} still has submission queues`);
+      return this.controller.explain(
+        command,
+        Status.invalidQueueDeletion,
+        `completion queue ${id} still has submission queues`,
+      );
     }
     cqs[id] = undefined;
     return Status.success;
@@ -243,11 +274,18 @@ export class AdminCommands {
 
   // Open-channel 1.2 --------------------------------------------------------------------------------
 
-  private onOpenChannel(command: Command, action: (ns: Extract<Namespace, { kind: 'ocssd12' }>) => void): void {
+  private onOpenChannel(
+    command: Command,
+    action: (ns: Extract<Namespace, { kind: 'ocssd12' }>) => void,
+  ): void {
     const ns = this.controller.namespaces[command.nsid - 1];
     if (!ns) return this.refuse(command, Status.invalidNamespace, `namespace ${command.nsid} does not exist`);
     if (ns.kind !== 'ocssd12') {
-      return this.refuse(command, Status.invalidOpcode, 'this namespace is a plain disk (lver=0), not an open-channel one');
+      return this.refuse(
+        command,
+        Status.invalidOpcode,
+        'this namespace is a plain disk (lver=0), not an open-channel one',
+      );
     }
     action(ns);
   }
@@ -282,7 +320,8 @@ export class AdminCommands {
   private setBadBlocks(command: Command, ns: Extract<Namespace, { kind: 'ocssd12' }>): void {
     const count = (command.cdw12 & 0xffff) + 1;
     const value = (command.cdw12 >>> 16) & 0xff;
-    if (count > MAX_VECTOR) return this.refuse(command, Status.invalidField, `${count} addresses; at most ${MAX_VECTOR}`);
+    if (count > MAX_VECTOR)
+      return this.refuse(command, Status.invalidField, `${count} addresses; at most ${MAX_VECTOR}`);
     const list = new Uint8Array(count * ADDRESS_BYTES);
     const view = new DataView(list.buffer);
     if (count === 1) {

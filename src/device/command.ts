@@ -6,6 +6,12 @@ import type { SubmissionQueue } from './queues.ts';
 
 const TWO_32 = 4_294_967_296;
 
+/** What commands share with the controller they run in. */
+export interface Epoch {
+  /** One more at each reset: commands of an earlier one are stale. */
+  generation: number;
+}
+
 /**
  * One command: the 64 bytes copied from the guest once (it may change them meanwhile) and their fields
  * (Linux struct nvme_common_command). Objects are reused; nothing is allocated for a command in flight.
@@ -13,6 +19,7 @@ const TWO_32 = 4_294_967_296;
 export class Command implements Transfer {
   readonly bytes = new Uint8Array(SQE_BYTES);
   private readonly view = new DataView(this.bytes.buffer);
+  private readonly epoch: Epoch;
   /** The queue it came from, and the controller's generation then: a reset makes it stale. */
   sq: SubmissionQueue | undefined;
   generation = 0;
@@ -36,6 +43,14 @@ export class Command implements Transfer {
   readonly oob = new PrpSegments();
   readonly vector = new SectorVector(MAX_VECTOR);
   hasOob = false;
+
+  constructor(epoch: Epoch) {
+    this.epoch = epoch;
+  }
+
+  get abandoned(): boolean {
+    return this.generation !== this.epoch.generation;
+  }
 
   /** Reads the fields out of {@link bytes}. */
   parse(): void {

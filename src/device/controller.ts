@@ -2,7 +2,7 @@ import { opcodeName } from '../spec/opcodes.ts';
 import { capabilities, Cc, Csts, CQE_BYTES, Register, SQE_BYTES, VERSION_1_2 } from '../spec/registers.ts';
 import { Status, type StatusCode, statusName } from '../spec/status.ts';
 import { AdminCommands } from './admin.ts';
-import { Command } from './command.ts';
+import { Command, type Epoch } from './command.ts';
 import type { ControllerConfig } from './config.ts';
 import { IoCommands } from './io.ts';
 import type { Namespace } from './namespace.ts';
@@ -12,6 +12,8 @@ import { limitRefusals, type Telemetry } from './telemetry.ts';
 
 /** Commands taken from one queue before the guest gets the processor back. */
 const COMMANDS_PER_TURN = 256;
+/** Command objects kept for the next commands; a guest that had thousands in flight does not own them for ever. */
+const IDLE_COMMANDS_KEPT = 1024;
 const TWO_32 = 4_294_967_296;
 
 export interface ControllerPorts {
@@ -57,11 +59,16 @@ export class NvmeController {
   private acq = 0;
   private interruptMask = 0;
   /** One more at each reset: completions of commands from before are dropped. */
-  private generation = 0;
+  private readonly epoch: Epoch = { generation: 0 };
   private readonly idle: Command[] = [];
   private resumeScheduled = false;
 
-  constructor(config: ControllerConfig, namespaces: readonly Namespace[], ports: ControllerPorts, telemetry: Telemetry) {
+  constructor(
+    config: ControllerConfig,
+    namespaces: readonly Namespace[],
+    ports: ControllerPorts,
+    telemetry: Telemetry,
+  ) {
     this.config = config;
     this.namespaces = namespaces;
     this.memory = ports.memory;
@@ -201,7 +208,13 @@ export class NvmeController {
       return;
     }
     this.pageBytes = 4096 << ((this.cc >>> Cc.mpsShift) & Cc.mpsMask);
-    const cq = new CompletionQueue(0, ((this.aqa >>> 16) & 0xfff) + 1, QueueMemory.contiguous(this.acq), true, 0);
+    const cq = new CompletionQueue(
+      0,
+      ((this.aqa >>> 16) & 0xfff) + 1,
+      QueueMemory.contiguous(this.acq),
+      true,
+      0,
+    );
     cq.users = 1;
     this.cqs[0] = cq;
     this.sqs[0] = new SubmissionQueue(0, (this.aqa & 0xfff) + 1, QueueMemory.contiguous(this.asq), cq);
@@ -215,19 +228,23 @@ export class NvmeController {
     const page = 4096 * 2 ** mps;
     const sqSize = (this.aqa & 0xfff) + 1;
     const cqSize = ((this.aqa >>> 16) & 0xfff) + 1;
-    if (mps < c.mpsMin || mps > c.mpsMax) return `memory page size ${mps} (CC.MPS) outside ${c.mpsMin} to ${c.mpsMax}`;
+    if (mps < c.mpsMin || mps > c.mpsMax)
+      return `memory page size ${mps} (CC.MPS) outside ${c.mpsMin} to ${c.mpsMax}`;
     if (((this.cc >>> Cc.cssShift) & Cc.cssMask) !== 0) return 'a command set other than NVM (CC.CSS)';
     if (((this.cc >>> Cc.amsShift) & Cc.amsMask) !== 0) return 'an arbitration it does not have (CC.AMS)';
     if (sqSize < 2 || cqSize < 2) return 'an admin queue of fewer than two entries (AQA)';
-    if (this.asq % page !== 0 || this.acq % page !== 0) return 'an admin queue that is not page aligned (ASQ, ACQ)';
-    if (!this.memory.isRam(this.asq, sqSize * SQE_BYTES)) return 'an admin submission queue outside memory (ASQ)';
-    if (!this.memory.isRam(this.acq, cqSize * CQE_BYTES)) return 'an admin completion queue outside memory (ACQ)';
+    if (this.asq % page !== 0 || this.acq % page !== 0)
+      return 'an admin queue that is not page aligned (ASQ, ACQ)';
+    if (!this.memory.isRam(this.asq, sqSize * SQE_BYTES))
+      return 'an admin submission queue outside memory (ASQ)';
+    if (!this.memory.isRam(this.acq, cqSize * CQE_BYTES))
+      return 'an admin completion queue outside memory (ACQ)';
     return undefined;
   }
 
   /** CC.EN to 0: queues and everything in flight are forgotten; AQA, ASQ and ACQ stay. */
   private reset(): void {
-    this.generation++;
+    this.epoch.generation++;
     this.sqs.length = 0;
     this.cqs.length = 0;
     this.admin.reset();
@@ -238,11 +255,13 @@ export class NvmeController {
 
   /** CC.SHN: what was acknowledged is durable already; this asks for the strict kind and then says so. */
   private shutDown(): void {
-    const generation = this.generation;
+    const generation = this.epoch.generation;
+    this.csts = (this.csts & ~Csts.shutdownMask) | Csts.shutdownOccurring;
     let left = this.namespaces.length;
     const finished = () => {
       left--;
-      if (left <= 0 && generation === this.generation) {
+      const occurring = (this.csts & Csts.shutdownMask) === Csts.shutdownOccurring;
+      if (left <= 0 && occurring && generation === this.epoch.generation) {
         this.csts = (this.csts & ~Csts.shutdownMask) | Csts.shutdownComplete;
       }
     };
@@ -271,7 +290,9 @@ export class NvmeController {
     const index = (offset - Register.doorbells) / this.doorbellBytes;
     const queueId = Math.floor(index / 2);
     if (!this.isReady || !Number.isInteger(index)) {
-      this.telemetry.refused(`doorbell at ${hex(offset)} while the controller is not ready, or between doorbells`);
+      this.telemetry.refused(
+        `doorbell at ${hex(offset)} while the controller is not ready, or between doorbells`,
+      );
       return;
     }
     if (index % 2 === 0) this.submissionDoorbell(queueId, value);
@@ -281,7 +302,9 @@ export class NvmeController {
   private submissionDoorbell(queueId: number, value: number): void {
     const sq = this.sqs[queueId];
     if (!sq || value >= sq.size) {
-      this.telemetry.refused(`submission doorbell ${queueId} set to ${value}: ${sq ? `the queue has ${sq.size} entries` : 'no such queue'}`);
+      this.telemetry.refused(
+        `submission doorbell ${queueId} set to ${value}: ${sq ? `the queue has ${sq.size} entries` : 'no such queue'}`,
+      );
       return;
     }
     sq.tail = value;
@@ -291,7 +314,9 @@ export class NvmeController {
   private completionDoorbell(queueId: number, value: number): void {
     const cq = this.cqs[queueId];
     if (!cq || value >= cq.size) {
-      this.telemetry.refused(`completion doorbell ${queueId} set to ${value}: ${cq ? `the queue has ${cq.size} entries` : 'no such queue'}`);
+      this.telemetry.refused(
+        `completion doorbell ${queueId} set to ${value}: ${cq ? `the queue has ${cq.size} entries` : 'no such queue'}`,
+      );
       return;
     }
     const taken = (value - cq.head + cq.size) % cq.size;
@@ -313,7 +338,7 @@ export class NvmeController {
         this.scheduleResume();
         return;
       }
-      const command = this.idle.pop() ?? new Command();
+      const command = this.idle.pop() ?? new Command(this.epoch);
       if (!this.memory.read(sq.headAddress(), command.bytes, 0, SQE_BYTES)) {
         this.idle.push(command);
         this.fail(`submission queue ${sq.id} is not in memory`);
@@ -323,7 +348,7 @@ export class NvmeController {
       sq.inFlight++;
       sq.cq.reserved++;
       command.sq = sq;
-      command.generation = this.generation;
+      command.generation = this.epoch.generation;
       command.parse();
       this.execute(command, sq);
     }
@@ -361,14 +386,14 @@ export class NvmeController {
     const sq = command.sq;
     if (!sq) return; // completed before
     command.sq = undefined;
-    if (command.generation === this.generation) {
+    if (!command.abandoned) {
       sq.inFlight--;
       sq.cq.reserved--;
       this.post(sq, command.cid, status, dw0, dw1);
       this.telemetry.command(sq.id, command.opcode, status, command.data.lengthBytes);
       this.afterCompletion(sq);
     }
-    this.idle.push(command);
+    if (this.idle.length < IDLE_COMMANDS_KEPT) this.idle.push(command);
   }
 
   private afterCompletion(sq: SubmissionQueue): void {

@@ -16,7 +16,7 @@ const SELECT_CAPABILITIES = 3;
 /** Get Features, select 3: changeable, not saveable, not namespace specific. */
 const CHANGEABLE = 1 << 2;
 
-/** Values after a reset; 346 K is the warning temperature of Identify Controller. */
+/** Values after a reset; 343 K is the warning temperature of Identify Controller. */
 const defaults: ReadonlyMap<number, number> = new Map([
   [Feature.arbitration, 0x6],
   [Feature.powerManagement, 0],
@@ -50,13 +50,20 @@ export class Features {
     return ((z << 16) | z) >>> 0;
   }
 
-  set(cdw10: number, cdw11: number, nsid: number, hasIoQueues: boolean, namespaceCount: number): FeatureResult {
+  set(
+    cdw10: number,
+    cdw11: number,
+    nsid: number,
+    hasIoQueues: boolean,
+    namespaceCount: number,
+  ): FeatureResult {
     const fid = cdw10 & 0xff;
     if ((cdw10 & SAVE_BIT) !== 0) return no(Status.featureNotSaveable, `feature ${fid} cannot be saved`);
     const wrong = checkNamespace(nsid, namespaceCount);
     if (wrong) return wrong;
     if (fid === Feature.numberOfQueues) {
-      if (hasIoQueues) return no(Status.commandSequenceError, 'the number of queues is fixed once one was created');
+      if (hasIoQueues)
+        return no(Status.commandSequenceError, 'the number of queues is fixed once one was created');
       const sqs = cdw11 & 0xffff;
       const cqs = cdw11 >>> 16;
       if (sqs === 0xffff || cqs === 0xffff) return no(Status.invalidField, '65536 queues');
@@ -64,9 +71,12 @@ export class Features {
       this.queueCount = ((Math.min(cqs, most) << 16) | Math.min(sqs, most)) >>> 0;
       return ok(this.queueCount);
     }
-    if (fid === Feature.powerManagement && (cdw11 & 0x1f) !== 0) return no(Status.invalidField, 'there is only power state 0');
-    if (fid === Feature.interruptVectorConfig && (cdw11 & 0xffff) !== 0) return no(Status.invalidField, 'there is only vector 0');
-    if (!this.values.has(fid)) return no(Status.invalidField, `feature ${fid.toString(16)}h does not exist here`);
+    if (fid === Feature.powerManagement && (cdw11 & 0x1f) !== 0)
+      return no(Status.invalidField, 'there is only power state 0');
+    if (fid === Feature.interruptVectorConfig && (cdw11 & 0xffff) !== 0)
+      return no(Status.invalidField, 'there is only vector 0');
+    if (!this.values.has(fid))
+      return no(Status.invalidField, `feature ${fid.toString(16)}h does not exist here`);
     this.values.set(fid, cdw11);
     return ok(0);
   }
@@ -81,9 +91,11 @@ export class Features {
       if (select === SELECT_CAPABILITIES) return ok(CHANGEABLE);
       return ok(select === 0 ? this.queueCount : this.maxQueueCount);
     }
-    if (fid === Feature.interruptVectorConfig && (cdw11 & 0xffff) !== 0) return no(Status.invalidField, 'there is only vector 0');
+    if (fid === Feature.interruptVectorConfig && (cdw11 & 0xffff) !== 0)
+      return no(Status.invalidField, 'there is only vector 0');
     const value = this.values.get(fid);
-    if (value === undefined) return no(Status.invalidField, `feature ${fid.toString(16)}h does not exist here`);
+    if (value === undefined)
+      return no(Status.invalidField, `feature ${fid.toString(16)}h does not exist here`);
     if (select === SELECT_CAPABILITIES) return ok(CHANGEABLE);
     return ok(select === 0 ? value : (defaults.get(fid) ?? 0));
   }

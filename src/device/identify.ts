@@ -39,7 +39,8 @@ export function identifyNamespaceData(ns: Namespace): Uint8Array {
   // qemu-nvme offers sector sizes from 512 bytes up, doubling; the one in use is the last we list.
   const formats = Math.log2(secSizeBytes) - 9;
   const lbaf = new Uint8Array(64);
-  for (let i = 0; i <= formats && i < 16; i++) lbaf.set(pack(lbaFormat, { ds: 9 + i }), i * lbaFormat.sizeBytes);
+  for (let i = 0; i <= formats && i < 16; i++)
+    lbaf.set(pack(lbaFormat, { ds: 9 + i }), i * lbaFormat.sizeBytes);
   return pack(identifyNamespace, {
     nsze: totalSecs,
     ncap: totalSecs,

@@ -38,7 +38,11 @@ export class IoCommands {
           this.vector(command, ns);
           return;
         }
-        this.refuse(command, Status.invalidOpcode, 'this namespace is a plain disk (lver=0); it has no vector commands');
+        this.refuse(
+          command,
+          Status.invalidOpcode,
+          'this namespace is a plain disk (lver=0); it has no vector commands',
+        );
         return;
       default:
         this.refuse(command, Status.invalidOpcode, 'not a command of this controller');
@@ -99,11 +103,19 @@ export class IoCommands {
     const control = command.cdw12 >>> 16;
     const planes = 1 << (control & VectorControl.planeMask);
     if (count > Math.min(MAX_VECTOR, ns.config.maxSecsPerRq)) {
-      this.refuse(command, Status.invalidField, `${count} addresses; at most ${ns.config.maxSecsPerRq} (lmax_sec_per_rq)`);
+      this.refuse(
+        command,
+        Status.invalidField,
+        `${count} addresses; at most ${ns.config.maxSecsPerRq} (lmax_sec_per_rq)`,
+      );
       return;
     }
     if (planes > ns.medium.geometry.numPln) {
-      this.refuse(command, Status.invalidField, `plane mode ${planes} on a device with ${ns.medium.geometry.numPln} plane(s)`);
+      this.refuse(
+        command,
+        Status.invalidField,
+        `plane mode ${planes} on a device with ${ns.medium.geometry.numPln} plane(s)`,
+      );
       return;
     }
     if (!this.fetchAddresses(command, ns, count)) return;
@@ -114,7 +126,8 @@ export class IoCommands {
       return;
     }
     const g = ns.medium.geometry;
-    if (!this.mapData(command, count * g.secSizeBytes) || !this.mapOob(command, count * g.oobSizeBytes)) return;
+    if (!this.mapData(command, count * g.secSizeBytes) || !this.mapOob(command, count * g.oobSizeBytes))
+      return;
     if (command.opcode === IoOpcode.vectorWrite) ns.medium.write(v, command, done);
     else ns.medium.read(v, command, done);
   }
@@ -137,7 +150,11 @@ export class IoCommands {
       const low = v.getUint32(i * ADDRESS_BYTES, true);
       const high = v.getUint32(i * ADDRESS_BYTES + 4, true);
       if (!address.decode(low, high)) {
-        this.refuse(command, Status.lbaOutOfRange, `address ${high.toString(16)}:${low.toString(16)} (entry ${i}) is outside the device`);
+        this.refuse(
+          command,
+          Status.lbaOutOfRange,
+          `address ${high.toString(16)}:${low.toString(16)} (entry ${i}) is outside the device`,
+        );
         return false;
       }
       command.vector.push(address.block, address.sec);

@@ -4,7 +4,11 @@ import type { OpenChannelNamespaceConfig, PlainNamespaceConfig } from './config.
 
 /** A namespace: what it was configured as, with the medium behind it. */
 export type Namespace =
-  | { readonly kind: 'ocssd12'; readonly config: OpenChannelNamespaceConfig; readonly medium: OpenChannelFlash }
+  | {
+      readonly kind: 'ocssd12';
+      readonly config: OpenChannelNamespaceConfig;
+      readonly medium: OpenChannelFlash;
+    }
   | { readonly kind: 'plain'; readonly config: PlainNamespaceConfig; readonly medium: PlainMedium };
 
 /** Logical blocks of a namespace and the size of one in bytes. */

@@ -4,6 +4,9 @@ import type { GuestMemory } from './ports.ts';
 const PRP_ENTRY_BYTES = 8;
 const TWO_32 = 4_294_967_296;
 
+/** A PRP list as it is read; shared, because resolving never waits. */
+let list = new Uint8Array(4096);
+
 /**
  * A data buffer as the host describes it with PRP1, PRP2 and PRP lists (NVMe, "Physical Region Page
  * Entry and List"), resolved to runs of guest memory. Lists are read once and every byte is checked to be
@@ -17,7 +20,6 @@ export class PrpSegments {
   /** Where the segment of the last access began: transfers go forward. */
   private cursor = 0;
   private cursorAt = 0;
-  private list = new Uint8Array(4096);
   private memory: GuestMemory | undefined;
 
   clear(): void {
@@ -61,9 +63,9 @@ export class PrpSegments {
       const chained = needed > slots;
       const entries = chained ? slots : needed;
       if (chained && entries === 1 && ++emptyPages > 1) return Status.prpOffsetInvalid;
-      if (this.list.byteLength < entries * PRP_ENTRY_BYTES) this.list = new Uint8Array(entries * PRP_ENTRY_BYTES);
-      if (!memory.read(at, this.list, 0, entries * PRP_ENTRY_BYTES)) return Status.dataTransferError;
-      const view = new DataView(this.list.buffer);
+      if (list.byteLength < entries * PRP_ENTRY_BYTES) list = new Uint8Array(entries * PRP_ENTRY_BYTES);
+      if (!memory.read(at, list, 0, entries * PRP_ENTRY_BYTES)) return Status.dataTransferError;
+      const view = new DataView(list.buffer);
       const dataEntries = chained ? entries - 1 : entries;
       for (let i = 0; i < dataEntries; i++) {
         const address = entry(view, i);

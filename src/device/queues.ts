@@ -74,7 +74,13 @@ export class CompletionQueue {
   readonly interruptEnabled: boolean;
   readonly interruptVector: number;
 
-  constructor(id: number, size: number, memory: QueueMemory, interruptEnabled: boolean, interruptVector: number) {
+  constructor(
+    id: number,
+    size: number,
+    memory: QueueMemory,
+    interruptEnabled: boolean,
+    interruptVector: number,
+  ) {
     this.id = id;
     this.size = size;
     this.memory = memory;

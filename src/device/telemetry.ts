@@ -30,7 +30,8 @@ export function limitRefusals(telemetry: Telemetry, clock: Clock): Telemetry {
       }
       count++;
       if (count <= REFUSALS_PER_SECOND) telemetry.refused(text);
-      else if (count === REFUSALS_PER_SECOND + 1) telemetry.refused('more refusals this second are not listed');
+      else if (count === REFUSALS_PER_SECOND + 1)
+        telemetry.refused('more refusals this second are not listed');
     },
   };
 }

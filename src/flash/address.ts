@@ -61,7 +61,10 @@ export function blockIndex(g: Geometry, ch: number, lun: number, chk: number, pl
 }
 
 /** The parts of a block index; the inverse of {@link blockIndex}. */
-export function blockAddress(g: Geometry, block: number): { ch: number; lun: number; chk: number; pln: number } {
+export function blockAddress(
+  g: Geometry,
+  block: number,
+): { ch: number; lun: number; chk: number; pln: number } {
   const pln = block % g.numPln;
   const lunIndex = (block - pln) / g.numPln;
   const lun = lunIndex % g.numLun;
@@ -98,7 +101,14 @@ export class AddressDecoder {
     const b = (low >>> blk.offset) & mask(blk.bits);
     const l = (low >>> lun.offset) & mask(lun.bits);
     const c = (low >>> ch.offset) & mask(ch.bits);
-    if (s >= g.secsPerPg || p >= g.numPln || page >= g.numPg || b >= g.numChk || l >= g.numLun || c >= g.numCh) {
+    if (
+      s >= g.secsPerPg ||
+      p >= g.numPln ||
+      page >= g.numPg ||
+      b >= g.numChk ||
+      l >= g.numLun ||
+      c >= g.numCh
+    ) {
       return false;
     }
     this.block = ((b * g.numCh + c) * g.numLun + l) * g.numPln + p;
@@ -111,7 +121,12 @@ export class AddressDecoder {
     const f = this.format;
     const put = (value: number, field: BitField) => (field.bits === 0 ? 0 : value << field.offset);
     return (
-      (put(a.sec, f.sec) | put(a.pln, f.pln) | put(a.pg, f.pg) | put(a.chk, f.blk) | put(a.lun, f.lun) | put(a.ch, f.ch)) >>>
+      (put(a.sec, f.sec) |
+        put(a.pln, f.pln) |
+        put(a.pg, f.pg) |
+        put(a.chk, f.blk) |
+        put(a.lun, f.lun) |
+        put(a.ch, f.ch)) >>>
       0
     );
   }

@@ -1,4 +1,4 @@
-import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
+import { BadBlock, badBlockValues, ChunkState } from '../spec/ocssd12.ts';
 import type { DerivedGeometry } from './geometry.ts';
 import type { TableShard } from './media-store.ts';
 import { StoreError } from './media-store.ts';
@@ -38,7 +38,12 @@ export class BlockTable {
     for (const { shard, bytes } of shards) {
       const first = shard * BLOCKS_PER_SHARD;
       const count = Math.min(BLOCKS_PER_SHARD, this.totalBlks - first);
-      if (!Number.isInteger(shard) || first < 0 || count <= 0 || bytes.byteLength !== count * BLOCK_ENTRY_BYTES) {
+      if (
+        !Number.isInteger(shard) ||
+        first < 0 ||
+        count <= 0 ||
+        bytes.byteLength !== count * BLOCK_ENTRY_BYTES
+      ) {
         throw new StoreError('corrupt', `The disk's block table does not fit its geometry (shard ${shard}).`);
       }
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -49,12 +54,14 @@ export class BlockTable {
   private loadEntry(block: number, view: DataView, at: number): void {
     const state = view.getUint8(at);
     const writePointer = view.getUint32(at + 4, true);
-    const known = state === ChunkState.free || state === ChunkState.open || state === ChunkState.closed || state === ChunkState.offline;
-    if (!known || writePointer > this.secsPerBlk) {
+    const badBlock = view.getUint8(at + 1);
+    const possible =
+      state === ChunkState.offline || (!isBad(badBlock) && state === this.stateAt(writePointer));
+    if (!possible || writePointer > this.secsPerBlk || !badBlockValues.includes(badBlock)) {
       throw new StoreError('corrupt', `The disk's block table has an impossible entry for block ${block}.`);
     }
     this.state[block] = state;
-    this.badBlock[block] = view.getUint8(at + 1);
+    this.badBlock[block] = badBlock;
     this.writePointer[block] = writePointer;
     this.eraseCount[block] = view.getUint32(at + 8, true);
   }
@@ -89,7 +96,13 @@ export class BlockTable {
   advance(block: number): void {
     const next = (this.writePointer[block] ?? 0) + 1;
     this.writePointer[block] = next;
-    this.state[block] = next === this.secsPerBlk ? ChunkState.closed : ChunkState.open;
+    this.state[block] = this.stateAt(next);
+  }
+
+  /** The state of a good block with so many sectors written. */
+  private stateAt(written: number): number {
+    if (written === 0) return ChunkState.free;
+    return written === this.secsPerBlk ? ChunkState.closed : ChunkState.open;
   }
 
   /** The block is empty again and one erase older. */
@@ -100,14 +113,14 @@ export class BlockTable {
   }
 
   /**
-   * Enters a value in the bad-block table. A bad or reserved block is offline: what was written can be
-   * read, nothing can be written or erased. A block marked good again is what its write pointer says.
+   * Enters a value in the bad-block table. A bad block (from the factory or grown) is offline: what was
+   * written can be read, nothing can be written or erased. Any other, the reserved ones included, is what
+   * its write pointer says.
    */
   mark(block: number, value: number): void {
     this.badBlock[block] = value;
-    const written = this.written(block);
-    if (value === BadBlock.factory || value === BadBlock.grown) this.state[block] = ChunkState.offline;
-    else if (written === 0) this.state[block] = ChunkState.free;
-    else this.state[block] = written === this.secsPerBlk ? ChunkState.closed : ChunkState.open;
+    this.state[block] = isBad(value) ? ChunkState.offline : this.stateAt(this.written(block));
   }
 }
+
+const isBad = (value: number): boolean => value === BadBlock.factory || value === BadBlock.grown;

@@ -1,4 +1,4 @@
-import { BadBlock, badBlockValues, ChunkState } from '../spec/ocssd12.ts';
+import { BadBlock, badBlockValues, ChunkState, MAX_VECTOR } from '../spec/ocssd12.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import { AddressDecoder, describeSector } from './address.ts';
 import { BlockTable } from './block-table.ts';
@@ -83,7 +83,7 @@ export class OpenChannelFlash {
     const wait = this.loadForWrite(vector);
     if (wait) {
       wait.then(
-        () => this.write(vector, transfer, done),
+        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.write(vector, transfer, done)),
         () => done(Status.internalError),
       );
       return;
@@ -143,14 +143,17 @@ export class OpenChannelFlash {
       const unit = this.unitOf(block, sec);
       const bytes = this.unitForWrite(unit, block, sec);
       if (!bytes) {
-        this.observer.refused(`write ${describeSector(g, block, sec)}: what is stored beside it cannot be read`);
+        this.observer.refused(
+          `write ${describeSector(g, block, sec)}: what is stored beside it cannot be read`,
+        );
         vector.fail(i);
         continue;
       }
       const slot = this.slotOf(block, sec);
       transfer.pullData(i * g.secSizeBytes, bytes, slot * g.secSizeBytes, g.secSizeBytes);
       const oobAt = g.unitOobOffset + slot * g.oobSizeBytes;
-      if (transfer.hasOob && g.oobSizeBytes > 0) transfer.pullOob(i * g.oobSizeBytes, bytes, oobAt, g.oobSizeBytes);
+      if (transfer.hasOob && g.oobSizeBytes > 0)
+        transfer.pullOob(i * g.oobSizeBytes, bytes, oobAt, g.oobSizeBytes);
       else bytes.fill(0, oobAt, oobAt + g.oobSizeBytes);
       this.table.advance(block);
       this.units.put(unit, bytes);
@@ -175,11 +178,15 @@ export class OpenChannelFlash {
     const state = this.table.state[block];
     const pointer = this.table.written(block);
     if (state === ChunkState.offline) {
-      this.observer.refused(`write ${describeSector(g, block, sec)}: the block is bad (offline); nothing can be written to it`);
+      this.observer.refused(
+        `write ${describeSector(g, block, sec)}: the block is bad (offline); nothing can be written to it`,
+      );
       return false;
     }
     if (state === ChunkState.closed) {
-      this.observer.refused(`write ${describeSector(g, block, sec)}: the block is full; it has to be erased before it is written again`);
+      this.observer.refused(
+        `write ${describeSector(g, block, sec)}: the block is full; it has to be erased before it is written again`,
+      );
       return false;
     }
     if (sec !== pointer) {
@@ -202,7 +209,9 @@ export class OpenChannelFlash {
       this.faultsLeft = this.faults.secs;
     }
     this.faultsLeft--;
-    this.observer.refused(`write ${describeSector(this.geometry, block, sec)}: failed on purpose (lb_err_write, ln_err_write)`);
+    this.observer.refused(
+      `write ${describeSector(this.geometry, block, sec)}: failed on purpose (lb_err_write, ln_err_write)`,
+    );
     return true;
   }
 
@@ -217,18 +226,49 @@ export class OpenChannelFlash {
    * page", which is what pblk's chunk scan looks for; the others are delivered.
    */
   read(vector: SectorVector, transfer: Transfer, done: Done): void {
-    this.readWith(vector, transfer, emptyPageFails, done);
+    const wait = this.loadForRead(vector);
+    if (wait) {
+      wait.then(
+        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.read(vector, transfer, done)),
+        () => {
+          for (let i = 0; i < vector.count; i++) vector.fail(i);
+          done(Status.eccFailure);
+        },
+      );
+      return;
+    }
+    done(this.deliver(vector, 0, transfer, emptyPageFails));
   }
 
   /**
    * Reads `secs` sectors of the raw namespace in the order channel, LUN, chunk, page, plane, sector (the
    * order in which the specification's address parts weigh). Unwritten ones are zeros: the kernel's
-   * partition scan reads them and must succeed. The run is inside the device.
+   * partition scan reads them and must succeed. The run is inside the device. It is read in pieces: the
+   * units of a long run need not fit in memory together.
    */
   readRaw(lba: number, secs: number, transfer: Transfer, done: Done): void {
-    const vector = new SectorVector(secs);
-    for (let i = 0; i < secs; i++) this.pushLba(vector, lba + i);
-    this.readWith(vector, transfer, emptyPageIsZeros, done);
+    const piece = new SectorVector(Math.min(secs, MAX_VECTOR));
+    let status: StatusCode = Status.success;
+    let from = 0;
+    const readOn = (): void => {
+      while (from < secs) {
+        piece.clear();
+        const end = Math.min(secs, from + MAX_VECTOR);
+        for (let i = from; i < end; i++) this.pushLba(piece, lba + i);
+        const wait = this.loadForRead(piece);
+        if (wait) {
+          wait.then(
+            () => (transfer.abandoned ? done(Status.abortedByRequest) : readOn()),
+            () => done(Status.eccFailure),
+          );
+          return;
+        }
+        status = this.deliver(piece, from, transfer, emptyPageIsZeros) || status;
+        from = end;
+      }
+      done(status);
+    };
+    readOn();
   }
 
   private pushLba(vector: SectorVector, lba: number): void {
@@ -242,18 +282,6 @@ export class OpenChannelFlash {
     const chk = rest % g.numChk;
     const lunIndex = (rest - chk) / g.numChk; // channel × LUNs per channel + LUN
     vector.push((chk * g.totalLuns + lunIndex) * g.numPln + pln, pg * g.secsPerPg + sec);
-  }
-
-  private readWith(vector: SectorVector, transfer: Transfer, whenEmpty: WhenEmpty, done: Done): void {
-    const wait = this.loadForRead(vector);
-    if (wait) {
-      wait.then(
-        () => this.readWith(vector, transfer, whenEmpty, done),
-        () => done(Status.eccFailure),
-      );
-      return;
-    }
-    done(this.deliver(vector, transfer, whenEmpty));
   }
 
   private loadForRead(vector: SectorVector): Promise<unknown> | undefined {
@@ -271,7 +299,8 @@ export class OpenChannelFlash {
     return waits && Promise.all(waits);
   }
 
-  private deliver(vector: SectorVector, transfer: Transfer, whenEmpty: WhenEmpty): StatusCode {
+  /** Hands the vector's sectors over, the first of them as sector `from` of the host's buffers. */
+  private deliver(vector: SectorVector, from: number, transfer: Transfer, whenEmpty: WhenEmpty): StatusCode {
     const g = this.geometry;
     let status: StatusCode = Status.success;
     let unit = -1;
@@ -280,7 +309,9 @@ export class OpenChannelFlash {
       const block = vector.block[i] as number;
       const sec = vector.sec[i] as number;
       if (!this.isWritten(block, sec)) {
-        status = whenEmpty(vector, i, transfer, g.secSizeBytes) || status;
+        const empty = whenEmpty(vector, i, transfer, (from + i) * g.secSizeBytes, g.secSizeBytes);
+        // Lost data weighs more than data that never was.
+        if (status !== Status.eccFailure && empty !== Status.success) status = empty;
         continue;
       }
       const wanted = this.unitOf(block, sec);
@@ -289,15 +320,18 @@ export class OpenChannelFlash {
         bytes = this.units.get(unit);
       }
       if (!(bytes instanceof Uint8Array)) {
-        this.observer.refused(`read ${describeSector(g, block, sec)}: written, but its data cannot be read from the disk`);
+        this.observer.refused(
+          `read ${describeSector(g, block, sec)}: written, but its data cannot be read from the disk`,
+        );
         vector.fail(i);
         status = Status.eccFailure;
         continue;
       }
       const slot = this.slotOf(block, sec);
-      transfer.pushData(i * g.secSizeBytes, bytes, slot * g.secSizeBytes, g.secSizeBytes);
+      transfer.pushData((from + i) * g.secSizeBytes, bytes, slot * g.secSizeBytes, g.secSizeBytes);
       if (transfer.hasOob && g.oobSizeBytes > 0) {
-        transfer.pushOob(i * g.oobSizeBytes, bytes, g.unitOobOffset + slot * g.oobSizeBytes, g.oobSizeBytes);
+        const oobAt = g.unitOobOffset + slot * g.oobSizeBytes;
+        transfer.pushOob((from + i) * g.oobSizeBytes, bytes, oobAt, g.oobSizeBytes);
       }
       this.observer.flash('read', block, sec, 1);
     }
@@ -377,6 +411,10 @@ export class OpenChannelFlash {
       done(Status.invalidField);
       return;
     }
+    if (this.units.failure) {
+      done(Status.internalError);
+      return;
+    }
     for (let i = 0; i < vector.count; i++) {
       const block = vector.block[i] as number;
       this.table.mark(block, value);
@@ -393,7 +431,13 @@ export class OpenChannelFlash {
 }
 
 /** What a read does with a sector that was never written; answers with the status that follows. */
-type WhenEmpty = (vector: SectorVector, index: number, transfer: Transfer, secSizeBytes: number) => StatusCode;
+type WhenEmpty = (
+  vector: SectorVector,
+  index: number,
+  transfer: Transfer,
+  dataAt: number,
+  secSizeBytes: number,
+) => StatusCode;
 
 const emptyPageFails: WhenEmpty = (vector, index) => {
   vector.fail(index);
@@ -403,7 +447,7 @@ const emptyPageFails: WhenEmpty = (vector, index) => {
 const MAX_SECTOR_BYTES = 65_536;
 const zeros = new Uint8Array(MAX_SECTOR_BYTES);
 
-const emptyPageIsZeros: WhenEmpty = (_vector, index, transfer, secSizeBytes) => {
-  transfer.pushData(index * secSizeBytes, zeros, 0, secSizeBytes);
+const emptyPageIsZeros: WhenEmpty = (_vector, _index, transfer, at, secSizeBytes) => {
+  transfer.pushData(at, zeros, 0, secSizeBytes);
   return Status.success;
 };

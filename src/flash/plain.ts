@@ -5,6 +5,8 @@ import { UnitStore } from './unit-store.ts';
 
 /** Bytes of logical blocks stored together. */
 export const PLAIN_UNIT_BYTES = 32 * 1024;
+/** Units that one read brings in at a time. */
+const UNITS_PER_PIECE = 64;
 
 type Done = (status: StatusCode) => void;
 
@@ -37,7 +39,7 @@ export class PlainMedium {
     const wait = this.load(lba, secs, true);
     if (wait) {
       wait.then(
-        () => this.write(lba, secs, transfer, done),
+        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.write(lba, secs, transfer, done)),
         () => done(Status.internalError),
       );
       return;
@@ -51,22 +53,38 @@ export class PlainMedium {
     this.units.commit('relaxed', (stored) => done(stored ? Status.success : Status.internalError));
   }
 
-  /** Reads `secs` blocks from `lba`; never written ones are zeros. */
+  /**
+   * Reads `secs` blocks from `lba`; never written ones are zeros. A long run is read in pieces: its units
+   * need not fit in memory together.
+   */
   read(lba: number, secs: number, transfer: Transfer, done: Done): void {
-    const wait = this.load(lba, secs, false);
-    if (wait) {
-      wait.then(
-        () => this.read(lba, secs, transfer, done),
-        () => done(Status.eccFailure),
-      );
-      return;
-    }
+    const pieceSecs = Math.max(1, UNITS_PER_PIECE * this.secsPerUnit);
+    let from = 0;
+    const readOn = (): void => {
+      while (from < secs) {
+        const count = Math.min(secs - from, pieceSecs);
+        const wait = this.load(lba + from, count, false);
+        if (wait) {
+          wait.then(
+            () => (transfer.abandoned ? done(Status.abortedByRequest) : readOn()),
+            () => done(Status.eccFailure),
+          );
+          return;
+        }
+        this.deliver(lba + from, count, from * this.secSizeBytes, transfer);
+        from += count;
+      }
+      done(Status.success);
+    };
+    readOn();
+  }
+
+  private deliver(lba: number, secs: number, dataAt: number, transfer: Transfer): void {
     this.eachUnit(lba, secs, (unit, firstSec, count, at) => {
       const bytes = this.units.get(unit);
       const source = bytes instanceof Uint8Array ? bytes : zeros;
-      transfer.pushData(at, source, firstSec * this.secSizeBytes, count * this.secSizeBytes);
+      transfer.pushData(dataAt + at, source, firstSec * this.secSizeBytes, count * this.secSizeBytes);
     });
-    done(Status.success);
   }
 
   flush(done: Done): void {

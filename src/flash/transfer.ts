@@ -7,6 +7,11 @@ export interface Transfer {
   pullData(at: number, target: Uint8Array, offset: number, length: number): void;
   /** Copies bytes of `source` to the host's data buffer at position `at`. */
   pushData(at: number, source: Uint8Array, offset: number, length: number): void;
+  /**
+   * True once the host has given the command up (controller reset): its memory may belong to something else
+   * by now. Whoever waited has to ask before touching host memory or the medium.
+   */
+  readonly abandoned: boolean;
   /** True when the command has a metadata buffer. */
   readonly hasOob: boolean;
   pullOob(at: number, target: Uint8Array, offset: number, length: number): void;

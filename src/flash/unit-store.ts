@@ -11,7 +11,13 @@ interface Group {
   durability: Durability;
 }
 
-const newGroup = (): Group => ({ units: new Map(), erased: [], shards: new Set(), waiters: [], durability: 'relaxed' });
+const newGroup = (): Group => ({
+  units: new Map(),
+  erased: [],
+  shards: new Set(),
+  waiters: [],
+  durability: 'relaxed',
+});
 
 /**
  * Between the flash and its store: gathers what commands change into groups and commits one group at a
@@ -71,17 +77,25 @@ export class UnitStore {
     }
     const underWay = this.loading.get(unit);
     if (underWay) return underWay;
-    const answer = this.store.readUnit(unit);
+    let answer: ReturnType<MediaStore['readUnit']>;
+    try {
+      answer = this.store.readUnit(unit);
+    } catch (error) {
+      return Promise.reject(error as StoreError);
+    }
     if (!(answer instanceof Promise)) return answer;
-    const load = answer.then((bytes) => {
-      // An erase in between has taken the entry away; what was read is the past.
-      if (this.loading.get(unit) !== load) return;
-      this.loading.delete(unit);
-      this.remember(unit, bytes ?? absent);
-    }, (error: unknown) => {
-      if (this.loading.get(unit) === load) this.loading.delete(unit);
-      throw error;
-    });
+    const load = answer.then(
+      (bytes) => {
+        // An erase in between has taken the entry away; what was read is the past.
+        if (this.loading.get(unit) !== load) return;
+        this.loading.delete(unit);
+        this.remember(unit, bytes ?? absent);
+      },
+      (error: unknown) => {
+        if (this.loading.get(unit) === load) this.loading.delete(unit);
+        throw error;
+      },
+    );
     this.loading.set(unit, load);
     return load;
   }
@@ -89,6 +103,8 @@ export class UnitStore {
   /** A unit changed, and becomes durable with the next {@link commit}. */
   put(unit: number, bytes: Uint8Array): void {
     this.cache.delete(unit);
+    // What a load under way brings is older than this, and may arrive after this was stored and let go.
+    this.loading.delete(unit);
     this.pending.units.set(unit, bytes);
   }
 

@@ -18,6 +18,8 @@ export const PROTOCOL_VERSION = 1;
 /** Output kept of one command; more is counted and dropped. */
 export const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 const U32 = 0x1_0000_0000;
+/** Timers count in 31 bits; longer is for ever. */
+const MAX_TIMER_MS = 2 ** 31;
 
 const EXEC = 1;
 const KILL = 2;
@@ -103,7 +105,7 @@ export class ControlChannel {
         reject,
       };
       this.#commands.set(id, entry);
-      if (Number.isFinite(timeoutMs)) {
+      if (timeoutMs < MAX_TIMER_MS) {
         entry.timer = setTimeout(() => {
           this.#trySend(KILL, id);
           this.#fail(

@@ -102,7 +102,7 @@ function joinAtCommas(words: readonly string[]): string[] {
     const inDevice = DRIVER.test(last);
     if (word.startsWith(',') || word.startsWith('=') || (last.endsWith(',') && option)) {
       joined[joined.length - 1] = last + word;
-    } else if (inDevice && last.endsWith('=') && !word.includes('=') && !/[./]/.test(word)) {
+    } else if (inDevice && last.endsWith('=') && /^[^=,./]+(,|$)/.test(word)) {
       joined[joined.length - 1] = last + word;
     } else if (inDevice && /^[a-z]\w*=/i.test(word)) {
       joined[joined.length - 1] = `${last},${word}`;

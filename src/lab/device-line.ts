@@ -4,12 +4,13 @@
  */
 import type { ControllerConfig, NamespaceConfig } from '../device/config.ts';
 import { deriveGeometry } from '../flash/geometry.ts';
-import { foreignDialect, isOption20, OUR_DIALECT } from './device-line-dialect.ts';
+import { foreignDialect, OUR_DIALECT } from './device-line-dialect.ts';
 import { geometryFor } from './device-line-geometry.ts';
-import { findDevices, type FoundDevice, type GivenOption, splitOptions } from './device-line-words.ts';
-import { nearestName } from './options-nearest.ts';
-import { quoted, readNumber } from './options-value.ts';
-import { findOption, OPTIONS, type OptionSpec } from './options.ts';
+import { notesFor } from './device-line-notes.ts';
+import { fail, readOptions, type Values } from './device-line-values.ts';
+import { findDevices, type FoundDevice, splitOptions } from './device-line-words.ts';
+import { quoted } from './options-value.ts';
+import { OPTIONS } from './options.ts';
 import { checkSize, shown } from './size.ts';
 import type { DeviceLineError, DeviceLineOk, DeviceLineResult, OptionRow } from './types.ts';
 
@@ -37,6 +38,8 @@ export function buildConfig(line: string, sizeBytes: number): BuildResult {
   const read = readOptions(options);
   if (!read.ok) return read;
   const { values } = read;
+  const doorbells = checkDoorbells(values);
+  if (doorbells !== undefined) return doorbells;
   const namespace = namespaceFor(values, sizeBytes);
   if (!namespace.ok) return namespace;
   const config = configFor(values, namespace.namespace);
@@ -59,10 +62,6 @@ export function mediumOf(config: ControllerConfig): {
   return { unitBytes, totalUnits };
 }
 
-function fail(error: string, option?: string): DeviceLineError {
-  return option === undefined ? { ok: false, error } : { ok: false, option, error };
-}
-
 function oneDevice(line: string): { readonly ok: true; readonly found: FoundDevice } | DeviceLineError {
   const words = findDevices(line);
   if (!words.ok) return fail(words.error);
@@ -82,90 +81,16 @@ function oneDevice(line: string): { readonly ok: true; readonly found: FoundDevi
   );
 }
 
-/** Every option's value: what was given, or the default. */
-class Values {
-  readonly #given = new Map<string, string>();
-  readonly #numbers = new Map<string, number>();
+/** Doorbells of every queue have to fit in BAR0; 64 queues at the widest stride do. */
+const MAX_DOORBELL_BYTES = 4 * 2 ** 20;
 
-  set(spec: OptionSpec, text: string, value: number): void {
-    this.#given.set(spec.name, text);
-    this.#numbers.set(spec.name, value);
-  }
-
-  isGiven(name: string): boolean {
-    return this.#given.has(name);
-  }
-
-  text(name: string): string {
-    return this.#given.get(name) ?? findOption(name)?.defaultValue ?? '';
-  }
-
-  number(name: string): number {
-    return this.#numbers.get(name) ?? Number(findOption(name)?.defaultValue ?? 0);
-  }
-}
-
-function readOptions(
-  options: readonly GivenOption[],
-): { readonly ok: true; readonly values: Values; readonly notes: readonly string[] } | DeviceLineError {
-  const values = new Values();
-  const times = new Map<string, number>();
-  for (const { name, value } of options) {
-    const spec = findOption(name);
-    if (spec === undefined) return unknownOption(name, value);
-    times.set(name, (times.get(name) ?? 0) + 1);
-    // A name alone is "on", as in QEMU.
-    const text = value ?? (spec.type === 'switch' ? 'on' : '');
-    if (spec.type === 'text') {
-      values.set(spec, shown(text), 0);
-      continue;
-    }
-    const number = readNumber(spec, text);
-    if (!number.ok) return fail(number.error, name);
-    values.set(spec, shown(text), number.value);
-  }
-  const serial = options.findLast(({ name }) => name === 'serial')?.value ?? '';
-  const wrongSerial = checkSerial(serial, values.isGiven('serial'));
-  if (wrongSerial !== undefined) return fail(wrongSerial, 'serial');
-  const notes = [...times]
-    .filter(([, count]) => count > 1)
-    .map(
-      ([name, count]) =>
-        `${name} was given ${count} times; the last one, ${quoted(name, values.text(name))}, counts, as in QEMU.`,
-    );
-  return { ok: true, values, notes };
-}
-
-function checkSerial(serial: string, given: boolean): string | undefined {
-  if (serial === '')
-    return `serial ${given ? 'has no value' : 'is missing'}, and QEMU does not start without it: 1 to 20 ASCII characters are allowed, and serial=deadbeef would work.`;
-  if (!/^[\x20-\x7e]+$/.test(serial))
-    return `${quoted('serial', serial)} is not printable ASCII, which is all that Identify Controller carries: serial=deadbeef would work.`;
-  if (serial.length > 20)
-    return `${quoted('serial', serial)} has ${serial.length} characters, but Identify Controller carries 1 to 20: serial=${serial.slice(0, 20).trimEnd()} would work.`;
-  return undefined;
-}
-
-function unknownOption(name: string, value: string | undefined): DeviceLineError {
-  const option = shown(name);
-  if (isOption20(name)) {
-    return fail(
-      `${option} is an option of open-channel 2.0, but lver=1 is 1.2, whose geometry comes from lnum_lun, lnum_pln, lsecs_per_pg and lpgs_per_blk: leave it out.`,
-      option,
-    );
-  }
-  const nearest = nearestName(
-    name,
-    OPTIONS.map((spec) => spec.name),
-  );
-  const given = value === undefined ? option : quoted(option, value);
-  const hint =
-    nearest === undefined
-      ? "the options are qemu-nvme's, such as serial, lver and lnum_lun"
-      : `${nearest} is the nearest name that there is`;
+function checkDoorbells(values: Values): DeviceLineError | undefined {
+  const [queues, stride] = [values.number('queues'), values.number('stride')];
+  const pairBytes = 8 * 2 ** stride;
+  if ((queues + 1) * pairBytes <= MAX_DOORBELL_BYTES) return undefined;
   return fail(
-    `${given === '' ? 'An option without a name' : `${given} is an option that`} ${given === '' ? 'is not possible' : 'nvme does not have'}: ${hint}.`,
-    option,
+    `queues=${queues} with stride=${stride} needs more than the 4 MiB of doorbells that are mapped here: queues=${Math.floor(MAX_DOORBELL_BYTES / pairBytes) - 1} or stride=0 would work.`,
+    'queues',
   );
 }
 
@@ -177,7 +102,7 @@ function namespaceFor(
   const nlbaf = values.number('nlbaf');
   if (lbaIndex >= nlbaf) {
     return fail(
-      `lba_index=${lbaIndex} is not among the nlbaf=${nlbaf} formats, which count from 0: ${lbaIndex < 16 ? `nlbaf=${lbaIndex + 1}` : 'lba_index=3'} would work.`,
+      `lba_index=${lbaIndex} is not among the nlbaf=${nlbaf} formats, which count from 0: ${nlbaf > 3 ? 'lba_index=3' : `nlbaf=5 with lba_index=3`} would work.`,
       'lba_index',
     );
   }
@@ -258,54 +183,6 @@ function configFor(values: Values, namespace: NamespaceConfig): ControllerConfig
     elpeZ: values.number('elpe'),
     namespaces: [namespace],
   };
-}
-
-/** PCI ids that carry Linux' LightNVM quirk (drivers/nvme/host/pci.c, nvme_id_table). */
-const LIGHTNVM_IDS = new Set(['1d1d:1f1f', '1d1d:2807', '1d1d:2601']);
-
-function notesFor(values: Values, device: FoundDevice): string[] {
-  const notes: string[] = [];
-  const openChannel = values.number('lver') === 1;
-  const files = ['drive', 'lbbtable', 'lmetadata'].filter((name) => values.isGiven(name));
-  if (files.length > 0)
-    notes.push(
-      `${files.join(', ')}: no files are needed; data, out-of-band bytes and the bad-block table are all parts of the disk.`,
-    );
-  if (!openChannel) {
-    const ignored = OPTIONS.filter(
-      (spec) => spec.group === 'open-channel' && spec.name !== 'lver' && values.isGiven(spec.name),
-    ).map((spec) => spec.name);
-    if (ignored.length > 0)
-      notes.push(
-        `This is a plain NVMe disk, so ${ignored.join(', ')} ${ignored.length === 1 ? 'has' : 'have'} no effect; lver=1 makes an open-channel SSD.`,
-      );
-  }
-  if (openChannel) {
-    const ids = `${hex4(values.number('vid'))}:${hex4(values.number('did'))}`;
-    if (!LIGHTNVM_IDS.has(ids))
-      notes.push(
-        `Linux knows open-channel SSDs by their PCI ids and takes ${ids} for a plain disk; leave vid and did out to get 1d1d:1f1f.`,
-      );
-    if (values.number('lnum_ch') > 1)
-      notes.push('The channels are real here; qemu-nvme has only one and lets the others alias it.');
-    const most = values.number('lmax_sec_per_rq');
-    if (most < 64)
-      notes.push(
-        `pblk sends up to 64 sectors in one command; with lmax_sec_per_rq=${most} the larger ones fail.`,
-      );
-    const [every, count] = [values.number('lb_err_write'), values.number('ln_err_write')];
-    if (every > 0 !== count > 0)
-      notes.push(
-        'Write faults need both lb_err_write and ln_err_write; with one of them at 0 nothing fails.',
-      );
-  }
-  if (device.ignored.length > 0)
-    notes.push(`The rest of the command line is not needed here: ${shown(device.ignored.join(' '))}`);
-  return notes;
-}
-
-function hex4(value: number): string {
-  return value.toString(16).padStart(4, '0');
 }
 
 function describe(

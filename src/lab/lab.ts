@@ -4,7 +4,7 @@ import type { PciPlug } from '../machine/pci.ts';
 import type { WasmSource } from '../machine/wasm.ts';
 import type { DiskCatalogue, OpenDisk } from '../storage/catalogue.ts';
 import { ConsoleWatch } from './console-watch.ts';
-import { ControlChannel } from './control-channel.ts';
+import { ControlChannel, type ExecOptions } from './control-channel.ts';
 import { LabDevice } from './device.ts';
 import { buildConfig } from './device-line.ts';
 import { LabError, sentenceOf } from './errors.ts';
@@ -38,13 +38,6 @@ export interface PowerOptions {
   /** A reader's own kernel (bzImage) and initramfs instead of the built-in ones. */
   readonly kernel?: ArrayBuffer;
   readonly initrd?: ArrayBuffer;
-}
-
-export interface ExecOptions {
-  /** The command is killed after so long; no limit by default. */
-  readonly timeoutMs?: number;
-  /** Gets output as it comes, besides the whole at the end. */
-  readonly onoutput?: (bytes: Uint8Array) => void;
 }
 
 /** The slot of the NVMe function: 0000:00:08.0. */

@@ -28,5 +28,7 @@ export function nearestName(given: string, names: readonly string[]): string | u
     if (best === undefined || distance < best.distance) best = { name, distance };
   }
   if (best === undefined) return undefined;
+  // Every letter changed is no likeness.
+  if (best.distance >= given.length) return undefined;
   return best.distance <= Math.max(2, Math.floor(best.name.length / 3)) ? best.name : undefined;
 }

@@ -55,6 +55,8 @@ function fallback(spec: OptionSpec): number {
 }
 
 function nearestPossible(spec: OptionSpec, value: number): number {
+  // The extremes of pages are possible as numbers, but hardly any size goes with them.
+  if (spec.name === 'lpgs_per_blk') return fallback(spec);
   if (spec.oneOf === undefined) return Math.min(Math.max(value, spec.min), spec.max);
   return spec.oneOf.reduce((best, one) => (Math.abs(one - value) < Math.abs(best - value) ? one : best));
 }

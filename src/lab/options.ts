@@ -140,7 +140,7 @@ export const OPTIONS: readonly OptionSpec[] = [
     'namespaces made of the disk',
     'because this release makes one namespace of the whole disk',
   ),
-  number('namespace', 'nlbaf', '5', [1, 16], 'logical block formats that Identify Namespace lists'),
+  number('namespace', 'nlbaf', '5', [1, 16], 'logical block formats that lba_index chooses from'),
   number('namespace', 'lba_index', '3', [0, 15], 'the format in use: blocks of 512 << lba_index bytes'),
   choice(
     'namespace',

@@ -3,7 +3,7 @@ import type { Geometry } from '../flash/geometry.ts';
 import { isPowerOfTwo, lunRange } from './report-luns.ts';
 import { DEFAULT_MEMORY_BYTES } from './report-memory.ts';
 import { createTarget, MAX_OP, MIN_OP, type PblkAnswer } from './report-pblk.ts';
-import { type ChunkShape, sizeForChunks } from './size-chunks.ts';
+import { type ChunkShape, chunksPerLun, fileBytesPerLine, sizeForChunks } from './size-chunks.ts';
 import { formatSize } from './size.ts';
 
 /** One `nvme lnvm create` on one disk. */
@@ -32,6 +32,9 @@ export function works(trial: CreateTrial): boolean {
 /** Stops searches that could go on for long; no useful geometry needs more lines than this to work. */
 const MOST_CHUNKS_TRIED = 2048;
 
+/** Enough lines for any range that works at all. */
+const PLENTY_OF_CHUNKS = 64;
+
 /** The least number of chunks in a LUN, above the present one, with which it works. */
 function moreChunks(trial: CreateTrial): number | undefined {
   const { geometry } = trial;
@@ -45,11 +48,15 @@ function moreChunks(trial: CreateTrial): number | undefined {
   return undefined;
 }
 
-/** The largest number of chunks in a LUN, below the present one, with which it works. */
+/**
+ * A number of chunks in a LUN, below the present one, with which it works: the largest one, or for large
+ * numbers one within a two-thousandth of it, so that a page may ask at every keystroke.
+ */
 function fewerChunks(trial: CreateTrial): number | undefined {
   const { geometry } = trial;
-  for (let step = 1; step < geometry.numChk; step *= 2) {
-    const numChk = geometry.numChk - step;
+  const from = Math.min(0xffff, geometry.numChk);
+  const step = Math.ceil(from / MOST_CHUNKS_TRIED);
+  for (let numChk = from - step; numChk > 0; numChk -= step) {
     if (works({ ...trial, geometry: { ...geometry, numChk } })) return numChk;
   }
   return undefined;
@@ -91,33 +98,67 @@ export function adviseRange(trial: CreateTrial): string | undefined {
   return range === undefined ? undefined : `-b ${range.begin} -e ${range.end} works`;
 }
 
-/** A larger disk, or more pages in a block as well. */
+/** A larger disk. */
 export function adviseLarger(trial: CreateTrial): string | undefined {
   const chunks = moreChunks(trial);
-  if (chunks !== undefined) return adviseSize(trial.geometry, chunks);
-  for (let numPg = trial.geometry.numPg * 2; numPg <= 0xffff; numPg *= 2) {
-    const larger = { ...trial, geometry: { ...trial.geometry, numPg } };
-    const enough = works(larger) ? trial.geometry.numChk : moreChunks(larger);
-    if (enough !== undefined) return `lpgs_per_blk=${numPg} ${adviseSize(larger.geometry, enough)}`;
+  return chunks === undefined ? undefined : `with --size ${sizeText(trial.geometry, chunks)} it works`;
+}
+
+/** The same disk with fewer and larger chunks. */
+export function adviseLargerChunks(trial: CreateTrial): string | undefined {
+  let { numPg, numChk } = trial.geometry;
+  while (numPg * 2 <= 0xffff && numChk >= 2) {
+    numPg *= 2;
+    numChk = Math.floor(numChk / 2);
+    if (works({ ...trial, geometry: { ...trial.geometry, numPg, numChk } }))
+      return `lpgs_per_blk=${numPg} works`;
   }
   return undefined;
 }
 
+/** Larger chunks and a larger disk. */
+export function adviseLargerBoth(trial: CreateTrial): string | undefined {
+  for (let numPg = trial.geometry.numPg * 2; numPg <= 0xffff; numPg *= 2) {
+    const geometry = { ...trial.geometry, numPg, numChk: 0 };
+    const chunks = moreChunks({ ...trial, geometry });
+    if (chunks !== undefined) return `lpgs_per_blk=${numPg} with --size ${sizeText(geometry, chunks)} works`;
+  }
+  return undefined;
+}
+
+/** Other LUNs and a larger disk. */
+export function adviseRangeAndSize(trial: CreateTrial): string | undefined {
+  const range = nearestRange({ ...trial, geometry: { ...trial.geometry, numChk: PLENTY_OF_CHUNKS } });
+  if (range === undefined) return undefined;
+  const chunks = moreChunks({ ...trial, lunBegin: range.begin, lunEnd: range.end });
+  return chunks === undefined
+    ? undefined
+    : `-b ${range.begin} -e ${range.end} with --size ${sizeText(trial.geometry, chunks)} works`;
+}
+
+/** A smaller disk. */
 export function adviseSmaller(trial: CreateTrial): string | undefined {
   const chunks = fewerChunks(trial);
-  return chunks === undefined ? undefined : adviseSize(trial.geometry, chunks);
+  return chunks === undefined ? undefined : `with --size ${sizeTextAtMost(trial.geometry, chunks)} it works`;
 }
 
-function adviseSize(shape: ChunkShape, chunks: number): string {
-  return `with --size ${formatSize(sizeForChunks(shape, chunks))} it works`;
+function sizeText(shape: ChunkShape, chunks: number): string {
+  return formatSize(sizeForChunks(shape, chunks));
 }
 
+function sizeTextAtMost(shape: ChunkShape, chunks: number): string {
+  const least = sizeForChunks(shape, chunks);
+  // Rounding up must not add the chunk that is too many.
+  return formatSize(chunksPerLun(shape, least) === chunks ? least : fileBytesPerLine(shape) * chunks);
+}
+
+/** The percentage nearest to the one given that works. */
 export function adviseOp(trial: CreateTrial): string | undefined {
-  const from = trial.op ?? MIN_OP;
-  for (let op = Math.max(MIN_OP, from); op <= MAX_OP; op += 1) {
-    if (works({ ...trial, op })) return `-o ${op} works`;
-  }
-  return works({ ...trial, op: undefined }) ? 'without -o it works' : undefined;
+  const given = trial.op ?? MIN_OP;
+  const percents = Array.from({ length: MAX_OP - MIN_OP + 1 }, (_, i) => MIN_OP + i);
+  percents.sort((a, b) => Math.abs(a - given) - Math.abs(b - given));
+  const op = percents.find((percent) => works({ ...trial, op: percent }));
+  return op === undefined ? undefined : `-o ${op} works`;
 }
 
 export function adviseMdts(trial: CreateTrial): string | undefined {
@@ -131,7 +172,7 @@ export function adviseMemory(trial: CreateTrial): string | undefined {
   for (let mib = 128; mib <= 1024; mib *= 2) {
     const memoryBytes = mib * 2 ** 20;
     if (memoryBytes > trial.memoryBytes && works({ ...trial, memoryBytes }))
-      return `${mib} MiB of memory are enough`;
+      return `with --memory ${mib} it works`;
   }
   return undefined;
 }

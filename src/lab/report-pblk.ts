@@ -33,7 +33,8 @@ export type PblkFailure =
   | 'buffer-memory' // could not initialize write buffer
   | 'l2p-memory' // failed to allocate L2P
   | 'l2p-wraps' // the L2P size wrapped in 32 bits: the kernel writes past its table
-  | 'first-line'; // the first line's smeta is more than one transfer
+  | 'first-line' // the first line's smeta is more than one transfer
+  | 'same-address'; // every sector of the first line's smeta has the same address: the device refuses it
 
 /** Why a target that is created is not to be used. */
 export type PblkDanger =
@@ -52,6 +53,8 @@ export interface PblkAnswer {
   readonly opPercent: number;
   /** Chunks that pblk keeps back at least. */
   readonly minChunks: number;
+  /** Chunks left for the user once those and the metadata are taken off; 0 or less is no room at all. */
+  readonly roomChunks: number;
   /** LUNs that a line needs at least. */
   readonly minLuns: number;
   readonly bufferEntries: number;
@@ -107,7 +110,11 @@ interface LineMeta {
   readonly minBlkLine: number;
 }
 
-/** pblk_line_meta_init and calc_emeta_len. Undefined when the loop would not end. */
+/**
+ * pblk_line_meta_init and calc_emeta_len. The list of valid-sector counts takes no room: its length is
+ * computed from l_mg->nr_lines, which pblk_line_mg_init sets only afterwards (seen in a running kernel).
+ * Undefined when the loop would not end.
+ */
 function lineMeta(
   clba: number,
   allLuns: number,
@@ -119,11 +126,10 @@ function lineMeta(
   const lunBitmapLen = bitmapBytes(allLuns);
   const smetaSec = Math.ceil((SIZE_OF.lineSmeta + lunBitmapLen) / (wsOpt * csecs)) * wsOpt;
   const header = divRoundUp(SIZE_OF.lineEmeta + lunBitmapLen + SIZE_OF.waCounters, csecs);
-  const vsc = divRoundUp(mul(nrLines, 4), csecs);
   for (let emetaSec = wsOpt; emetaSec < 2 ** 26; emetaSec += wsOpt) {
     const dsecPerLine = u32(secPerLine - emetaSec);
     const lbas = divRoundUp(mul(dsecPerLine, 8), csecs);
-    const needed = u32(mul(header, csecs) + mul(lbas, csecs) + mul(vsc, csecs));
+    const needed = u32(mul(header, csecs) + mul(lbas, csecs));
     if (needed <= mul(emetaSec, csecs)) {
       const minBlkLine = 1 + (allLuns > 1 ? divRoundUp(smetaSec + emetaSec, clba) : 0);
       return { secPerLine, smetaSec, emetaSec, minBlkLine };
@@ -149,7 +155,7 @@ interface Provision {
   readonly op: number;
   readonly opBlks: number;
   readonly blkMeta: number;
-  readonly minimum: number;
+  readonly room: number;
   /** sector_t: 64 bits, and wraps when more is reserved than there is. */
   readonly capacity: bigint;
 }
@@ -179,7 +185,7 @@ function provision(
   const blkMeta = divRoundUp(secMeta, clba) | 0;
   const usable = Math.floor(clba / wsOpt) * wsData;
   const capacity = BigInt.asUintN(64, (BigInt(provisioned) - BigInt(blkMeta)) * BigInt(usable));
-  return { op, opBlks, blkMeta, minimum, capacity };
+  return { op, opBlks, blkMeta, room: nrFreeChks - opBlks - blkMeta, capacity };
 }
 
 /** Creates the target on paper. Pure. */
@@ -198,7 +204,7 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   const packed = g.oobSizeBytes < SIZE_OF.pblkSecMeta;
   const wsData = packed ? wsOpt - 1 : wsOpt;
 
-  const danger = dangerOfRange(question, Math.min(wsOpt * luns, NVM_MAX_VLBA));
+  const danger = dangerOfRange(question);
   const bufferEntries = bufferEntriesFor(mwCunits, wsOpt, luns);
   const bufferBytes = bufferEntries * 4096;
   let answer: PblkAnswer = {
@@ -207,6 +213,7 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
     capacitySecs: 0,
     opPercent: givenOp ?? PBLK_DEFAULT_OP,
     minChunks: 0,
+    roomChunks: 0,
     minLuns: 1,
     bufferEntries,
     bufferBytes,
@@ -219,7 +226,7 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
     return fails('op-out-of-range');
   }
 
-  const meta = lineMeta(clba, luns, wsOpt, csecs, lines);
+  const meta = lineMeta(clba, luns, wsOpt, csecs);
   if (meta === undefined) return fails('metadata-too-big');
   answer = { ...answer, minLuns: meta.minBlkLine, minChunks: minChks(givenOp ?? PBLK_DEFAULT_OP, luns) };
   if (meta.minBlkLine > luns) return fails('too-few-luns');
@@ -251,7 +258,7 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   const provisioned = provision(luns * lines, luns, lines, meta, clba, wsOpt, wsData, givenOp);
   if (provisioned === undefined) return fails('op-too-small');
   memory.vfree(chunkMetaBytes);
-  answer = { ...answer, opPercent: provisioned.op };
+  answer = { ...answer, opPercent: provisioned.op, roomChunks: provisioned.room };
 
   // pblk_rb_init: the entries, then the data in blocks of order 10 or one smaller block.
   const buffer = memory.vmalloc(bufferEntries * SIZE_OF.pblkRbEntry) && takeBuffer(memory, bufferBytes);
@@ -268,10 +275,18 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   // pblk_line_get_first_data: smeta goes out as one request (blk_rq_map_kern).
   if (meta.smetaSec * csecs > transferBytes) return fails('first-line');
 
+  // Without masks every address is the first one, and flash takes no sector twice (pblk_line_smeta_write).
+  if (collapses(danger) && meta.smetaSec > 1) return fails('same-address');
+
   // pblk_rl_init: high is unsigned there; a negative one is beyond all blocks.
   const high = provisioned.opBlks - provisioned.blkMeta - luns;
   const limiter = high < 0 ? 'writes-hang' : high <= luns ? 'gc-too-late' : undefined;
   return { ...answer, danger: danger ?? limiter, capacitySecs: Number(provisioned.capacity) };
+}
+
+/** Whether all addresses of the target become the same. */
+export function collapses(danger: PblkDanger | undefined): boolean {
+  return danger === 'channels-not-power-of-two' || danger === 'luns-not-power-of-two';
 }
 
 function takeBuffer(memory: KernelMemory, bufferBytes: number): boolean {
@@ -286,13 +301,13 @@ function addressBits(g: Geometry, range: LunRange): number {
   return sec.bits + pln.bits + pg.bits + blk.bits + bitsFor(range.numCh) + bitsFor(range.numLun);
 }
 
-function dangerOfRange(question: PblkQuestion, maxWriteSecs: number): PblkDanger | undefined {
+function dangerOfRange(question: PblkQuestion): PblkDanger | undefined {
   const { range, maxSecsPerRq } = question;
   if (range.overrunsChannel) return 'overruns-channel';
   // pblk_set_addrf_12 prints and returns -EINVAL, and pblk_set_addrf takes that for a length.
   if (!isPowerOfTwo(range.numCh)) return 'channels-not-power-of-two';
   if (range.numLun > 0 && !isPowerOfTwo(range.numLun)) return 'luns-not-power-of-two';
-  // Reads go up to 64 sectors whatever the device says, writes up to the smaller of 64 and all LUNs.
-  if (maxSecsPerRq < Math.max(maxWriteSecs, NVM_MAX_VLBA)) return 'requests-too-large';
+  // Reads and, over enough LUNs, writes go up to 64 sectors whatever the device says.
+  if (maxSecsPerRq < NVM_MAX_VLBA) return 'requests-too-large';
   return undefined;
 }

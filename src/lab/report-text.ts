@@ -4,7 +4,8 @@ import type { GeometryReport } from './types.ts';
 /** A report as a few lines of text, each at most about 100 characters but for the reason. */
 export function formatReport(report: GeometryReport): string {
   const command = `nvme lnvm create -t pblk -b ${report.lunBegin} -e ${report.lunEnd}`;
-  const verdict = report.createSucceeds ? (report.safe ? 'works' : 'DESTROYS DATA or hangs') : 'fails';
+  const succeeds = report.safe ? 'works' : 'succeeds, but is not safe';
+  const verdict = report.createSucceeds ? succeeds : report.safe ? 'fails' : 'fails and does harm';
   const lines = [`${command}: ${verdict}`];
   if (report.reason !== '') lines.push(`  ${report.reason}`);
   if (report.rawBytes > 0) {

@@ -2,11 +2,14 @@
 import type { ControllerConfig } from '../device/config.ts';
 import {
   adviseLarger,
+  adviseLargerBoth,
+  adviseLargerChunks,
   adviseMdts,
   adviseMemory,
   adviseOob,
   adviseOp,
   adviseRange,
+  adviseRangeAndSize,
   adviseSmaller,
   type CreateTrial,
   tryCreate,
@@ -58,7 +61,7 @@ export function geometryReport(
     const total = geometry.numCh * geometry.numLun;
     const problem = `The disk has the LUNs 0 to ${total - 1}, so -b ${lunBegin} -e ${lunEnd} is out of bounds`;
     return {
-      ...refused(lunBegin, lunEnd, sentence(problem, [adviseRange(trial)])),
+      ...refused(lunBegin, lunEnd, sentence(problem, trial, [], `-b 0 -e ${total - 1} are all of them`)),
       lines: geometry.numChk,
       chunkBytes,
     };
@@ -69,9 +72,7 @@ export function geometryReport(
     lunBegin: range.begin,
     lunEnd: range.end,
     createSucceeds,
-    safe: createSucceeds
-      ? answer.danger === undefined
-      : answer.danger !== 'overruns-channel' && answer.failure !== 'l2p-wraps',
+    safe: isSafe(answer),
     reason: reasonFor(trial, answer),
     lines: geometry.numChk,
     chunkBytes,
@@ -84,6 +85,16 @@ export function geometryReport(
     l2pBytes: answer.l2pBytes,
     scanReads: answer.scanReads,
   };
+}
+
+/** A create that fails can do harm as well: it erases, or writes past the kernel's own tables. */
+function isSafe(answer: PblkAnswer): boolean {
+  if (answer.failure === undefined) return answer.danger === undefined;
+  return (
+    answer.danger !== 'overruns-channel' &&
+    answer.failure !== 'l2p-wraps' &&
+    answer.failure !== 'same-address'
+  );
 }
 
 function refused(lunBegin: number, lunEnd: number, reason: string): GeometryReport {
@@ -106,10 +117,33 @@ function refused(lunBegin: number, lunEnd: number, reason: string): GeometryRepo
   };
 }
 
-/** One sentence out of a problem and the first advice that there is. */
-function sentence(problem: string, advice: readonly (string | undefined)[]): string {
-  const first = advice.find((one) => one !== undefined);
-  return `${problem}: ${first ?? 'another geometry is needed, such as that of a preset'}.`;
+/** One way to make it work. */
+type Advice = (trial: CreateTrial) => string | undefined;
+
+/** Tried in this order when nothing more fitting worked. */
+const OTHER_ADVICE: readonly Advice[] = [
+  adviseRange,
+  adviseLarger,
+  adviseLargerChunks,
+  adviseRangeAndSize,
+  adviseLargerBoth,
+  adviseMemory,
+  adviseSmaller,
+  adviseOob,
+];
+
+/** One sentence out of a problem and the first advice that works. */
+function sentence(
+  problem: string,
+  trial: CreateTrial,
+  preferred: readonly Advice[],
+  otherwise = 'another geometry is needed, such as that of a preset',
+): string {
+  for (const advice of [...preferred, ...OTHER_ADVICE]) {
+    const text = advice(trial);
+    if (text !== undefined) return `${problem}: ${text}.`;
+  }
+  return `${problem}: ${otherwise}.`;
 }
 
 function reasonFor(trial: CreateTrial, answer: PblkAnswer): string {
@@ -118,122 +152,124 @@ function reasonFor(trial: CreateTrial, answer: PblkAnswer): string {
 
 function failureReason(trial: CreateTrial, answer: PblkAnswer): string {
   const { geometry } = trial;
-  const memory = readableBytes(trial.memoryBytes);
+  const memory = `the guest's ${readableBytes(trial.memoryBytes)} of memory`;
   const luns = rangeWords(trial);
   switch (answer.failure) {
     case undefined:
       return '';
     case 'op-out-of-range':
-      return sentence(`-o ${trial.op ?? ''} is not possible because Linux takes 3 to 80 percent`, [
-        adviseOp({ ...trial, op: undefined }),
+      return sentence(`-o ${trial.op ?? ''} is not possible because Linux takes 3 to 80 percent`, trial, [
+        adviseOp,
       ]);
     case 'metadata-too-big':
     case 'too-few-luns':
       return sentence(
-        `The chunks are so small that a line needs ${answer.minLuns} of them for pblk's own metadata and data, and ${luns} has fewer ("config. not supported")`,
-        [adviseRange(trial), adviseLarger(trial)],
+        `The chunks are so small that a line needs ${answer.minLuns} of them for data and pblk's own metadata, which ${luns} does not have ("config. not supported")`,
+        trial,
+        [adviseRange, adviseLargerChunks],
       );
     case 'line-memory':
       return sentence(
-        `pblk's tables for ${geometry.numChk} lines do not fit in ${memory} of memory ("could not initialize lines")`,
-        [adviseRange(trial), adviseSmaller(trial), adviseMemory(trial)],
+        `pblk's tables for ${geometry.numChk} lines do not fit in ${memory} ("could not initialize lines")`,
+        trial,
+        [adviseLargerChunks, adviseSmaller, adviseRange],
       );
     case 'unbalanced':
       return sentence(
         `${luns} takes more LUNs from one channel than from another ("unbalanced LUN config.")`,
-        [adviseRange(trial)],
+        trial,
+        [],
       );
     case 'bad-block-table':
       return sentence(
         `The bad-block table of a LUN has ${64 + geometry.numChk * geometry.numPln} bytes and does not fit in one transfer with mdts=${trial.mdts} ("get bad block table failed")`,
-        [adviseMdts(trial), adviseSmaller(trial)],
+        trial,
+        [adviseMdts],
       );
     case 'op-too-small':
       return sentence(
         `-o ${trial.op ?? ''} keeps back fewer than the ${answer.minChunks} chunks that pblk needs at that percentage ("OP too small to create a sane instance")`,
-        [adviseOp(trial), adviseLarger(trial)],
+        trial,
+        [adviseOp, adviseLarger],
       );
     case 'buffer-memory':
       return sentence(
-        `pblk's write buffer of ${readableBytes(answer.bufferBytes)} in contiguous blocks does not fit in ${memory} of memory ("could not initialize write buffer")`,
-        [adviseRange(trial), adviseMemory(trial)],
+        `pblk's write buffer of ${readableBytes(answer.bufferBytes)} in contiguous blocks does not fit in ${memory} ("could not initialize write buffer")`,
+        trial,
+        [],
       );
     case 'l2p-memory':
     case 'l2p-wraps':
-      return sentence(l2pProblem(trial, answer), l2pAdvice(trial, answer));
+      return l2pReason(trial, answer, memory);
+    case 'same-address':
+      return dangerReason(trial, answer);
     case 'first-line':
       return sentence(
         `With mdts=${trial.mdts} a transfer is smaller than what pblk writes together ("could not initialize maps")`,
-        [adviseMdts(trial)],
+        trial,
+        [adviseMdts],
       );
   }
 }
 
-/** Whether the capacity came out as nothing or less, rather than too large. */
-function keepsBackTooMuch(trial: CreateTrial, answer: PblkAnswer): boolean {
-  return (
-    answer.l2pBytes === 0 ||
-    answer.l2pBytes > 2 ** 31 ||
-    answer.failure === 'l2p-wraps' ||
-    trial.geometry.numChk <= 10
-  );
-}
-
-function l2pProblem(trial: CreateTrial, answer: PblkAnswer): string {
+function l2pReason(trial: CreateTrial, answer: PblkAnswer, memory: string): string {
   const { geometry } = trial;
+  const said = `"failed to allocate L2P (need ${answer.l2pBytes} of memory)"`;
   if (geometry.oobSizeBytes < 16 && geometry.secsPerPg * geometry.numPln === 1) {
-    return `With lmetasize below 16 pblk keeps one of the sectors written together for itself, and here only one is ("failed to allocate L2P (need 0 of memory)")`;
+    return sentence(
+      `With lmetasize below 16 pblk keeps one of the sectors written together for itself, and here only one is (${said})`,
+      trial,
+      [adviseOob],
+    );
   }
-  if (!keepsBackTooMuch(trial, answer)) {
-    return `The table of logical addresses needs ${readableBytes(answer.l2pBytes)} of ${readableBytes(trial.memoryBytes)} of memory ("failed to allocate L2P (need ${answer.l2pBytes} of memory)")`;
+  if (answer.roomChunks > 0) {
+    return sentence(
+      `The table of logical addresses needs ${readableBytes(answer.l2pBytes)}, which do not fit in ${memory} (${said})`,
+      trial,
+      [adviseRange, adviseSmaller],
+    );
   }
-  const said =
+  const effect =
     answer.failure === 'l2p-wraps'
       ? 'the size of its table wraps in 32 bits and the kernel writes past it'
-      : `"failed to allocate L2P (need ${answer.l2pBytes} of memory)"`;
-  return `The target has ${geometry.numChk} lines, but pblk keeps 10 back and needs room for metadata as well (${said})`;
-}
-
-function l2pAdvice(trial: CreateTrial, answer: PblkAnswer): readonly (string | undefined)[] {
-  if (answer.l2pBytes === 0) return [adviseOob(trial), adviseLarger(trial), adviseRange(trial)];
-  if (keepsBackTooMuch(trial, answer)) return [adviseLarger(trial), adviseRange(trial)];
-  return [adviseRange(trial), adviseSmaller(trial), adviseMemory(trial)];
+      : said;
+  return sentence(
+    `The target has ${geometry.numChk} lines, but pblk keeps 10 back at its default and needs room for metadata as well (${effect})`,
+    trial,
+    [adviseLarger],
+  );
 }
 
 function dangerReason(trial: CreateTrial, answer: PblkAnswer): string {
   const luns = rangeWords(trial);
+  const destroys = (unit: string): string =>
+    `${luns} covers a number of ${unit}s that is no power of two, for which Linux says "supports only power-of-two ${unit} config.", goes on with one address for every sector and destroys data`;
   switch (answer.danger) {
     case undefined:
       return '';
     case 'overruns-channel':
       return sentence(
         `${luns} begins inside a channel and goes on in the next, for which Linux writes past its own LUN map`,
-        [adviseRange(trial)],
+        trial,
+        [],
       );
     case 'channels-not-power-of-two':
-      return sentence(
-        `${luns} covers a number of channels that is no power of two: Linux says "supports only power-of-two channel config.", creates the target all the same and destroys data`,
-        [adviseRange(trial)],
-      );
+      return sentence(destroys('channel'), trial, []);
     case 'luns-not-power-of-two':
-      return sentence(
-        `${luns} covers a number of LUNs that is no power of two: Linux says "supports only power-of-two LUN config.", creates the target all the same and destroys data`,
-        [adviseRange(trial)],
-      );
+      return sentence(destroys('LUN'), trial, []);
     case 'requests-too-large':
-      return sentence(
-        `pblk sends up to 64 sectors in one command, but lmax_sec_per_rq=${trial.maxSecsPerRq} refuses more than that, so reads and writes fail`,
-        ['lmax_sec_per_rq=64 works'],
-      );
+      return `pblk sends up to 64 sectors in one command, of which lmax_sec_per_rq=${trial.maxSecsPerRq} refuses the larger, so that reads and writes fail: lmax_sec_per_rq=64 works.`;
     case 'writes-hang':
       return sentence(
         `pblk's metadata of ${trial.geometry.numChk} small lines takes all that it keeps back, so that every write would wait for ever`,
-        [adviseSmaller(trial), adviseLarger(trial), adviseRange(trial)],
+        trial,
+        [adviseLargerChunks, adviseSmaller],
       );
     case 'gc-too-late':
       return sentence(
-        `pblk's metadata of ${trial.geometry.numChk} small lines leaves so little of what it keeps back that garbage collection begins too late and writes stop`,
-        [adviseSmaller(trial), adviseLarger(trial), adviseRange(trial)],
+        `pblk's metadata of ${trial.geometry.numChk} small lines leaves so little of what it keeps back that garbage collection would begin too late`,
+        trial,
+        [adviseLargerChunks, adviseSmaller],
       );
   }
 }

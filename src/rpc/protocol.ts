@@ -68,8 +68,17 @@ export interface LabRemote {
   persistStorage(): Promise<boolean>;
 
   parseDevice(line: string, sizeBytes: number): Promise<DeviceLineResult>;
-  /** Rejects with the parser's sentence when the line is wrong. LUNs inclusive; all of them by default. */
-  report(line: string, sizeBytes: number, lunBegin?: number, lunEnd?: number): Promise<GeometryReport>;
+  /**
+   * Rejects with the parser's sentence when the line is wrong. LUNs inclusive; all of them by default.
+   * `memoryMiB`: the machine's RAM, which the target's tables must fit in (128 by default).
+   */
+  report(
+    line: string,
+    sizeBytes: number,
+    lunBegin?: number,
+    lunEnd?: number,
+    memoryMiB?: number,
+  ): Promise<GeometryReport>;
 
   listDisks(): Promise<readonly DiskRow[]>;
   createDisk(name: string, line: string, sizeBytes: number, kept: 'indexeddb' | 'memory'): Promise<DiskRow>;

@@ -14,7 +14,11 @@ export interface Struct<F extends Record<string, Field> = Record<string, Field>>
   readonly fields: F;
 }
 
-type ValueOf<T extends Field> = T extends { kind: 'uint' } ? number | bigint : T extends { kind: 'ascii' } ? string : Uint8Array;
+type ValueOf<T extends Field> = T extends { kind: 'uint' }
+  ? number | bigint
+  : T extends { kind: 'ascii' }
+    ? string
+    : Uint8Array;
 export type Values<S extends Struct> = { readonly [K in keyof S['fields']]?: ValueOf<S['fields'][K]> };
 
 export const u8 = (offset: number) => ({ kind: 'uint', offset, bytes: 1 }) as const;
@@ -37,7 +41,8 @@ export function pack<S extends Struct>(layout: S, values: Values<S>): Uint8Array
     const value = (values as Record<string, number | bigint | string | Uint8Array | undefined>)[name];
     if (field.kind === 'ascii') {
       const text = typeof value === 'string' ? value : '';
-      for (let i = 0; i < field.bytes; i++) bytes[field.offset + i] = i < text.length ? text.charCodeAt(i) & 0x7f : 0x20;
+      for (let i = 0; i < field.bytes; i++)
+        bytes[field.offset + i] = i < text.length ? text.charCodeAt(i) & 0x7f : 0x20;
     } else if (field.kind === 'raw') {
       if (value instanceof Uint8Array) bytes.set(value.subarray(0, field.bytes), field.offset);
     } else if (value !== undefined) {

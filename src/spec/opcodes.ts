@@ -36,5 +36,7 @@ const ioNames = new Map<number, string>(Object.entries(IoOpcode).map(([name, cod
 
 /** An opcode in words: its name, else its number. Queue 0 is the admin queue. */
 export function opcodeName(queueId: number, opcode: number): string {
-  return (queueId === 0 ? adminNames : ioNames).get(opcode) ?? `opcode ${opcode.toString(16).padStart(2, '0')}h`;
+  return (
+    (queueId === 0 ? adminNames : ioNames).get(opcode) ?? `opcode ${opcode.toString(16).padStart(2, '0')}h`
+  );
 }

@@ -47,6 +47,7 @@ export const Csts = {
   ready: 1 << 0,
   /** CFS: controller fatal status. */
   fatal: 1 << 1,
+  shutdownOccurring: 1 << 2,
   shutdownComplete: 2 << 2,
   shutdownMask: 3 << 2,
 } as const;
@@ -69,7 +70,11 @@ export function capabilities(c: {
   const timeout500ms = 0x0f;
   const cssNvm = 1 << 5; // CAP bit 37
   return {
-    low: ((timeout500ms << 24) | ((c.contiguousQueuesRequired ? 1 : 0) << 16) | (c.maxQueueEntriesZ & 0xffff)) >>> 0,
+    low:
+      ((timeout500ms << 24) |
+        ((c.contiguousQueuesRequired ? 1 : 0) << 16) |
+        (c.maxQueueEntriesZ & 0xffff)) >>>
+      0,
     high: ((c.doorbellStride & 0xf) | cssNvm | ((c.mpsMin & 0xf) << 16) | ((c.mpsMax & 0xf) << 20)) >>> 0,
   };
 }

@@ -55,7 +55,12 @@ export const Status = {
 /** A status field. */
 export type StatusCode = number;
 
-const names = new Map<number, string>(Object.entries(Status).map(([name, code]) => [code, name]));
+/** crcFailure shares its number with dataTransferError: the name listed first, which is NVMe's own, is the one said. */
+const names = new Map<number, string>(
+  Object.entries(Status)
+    .reverse()
+    .map(([name, code]) => [code, name]),
+);
 
 /** The status in words, for the log: its name here, else its two numbers. */
 export function statusName(status: StatusCode): string {

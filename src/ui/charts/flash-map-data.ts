@@ -162,7 +162,13 @@ export class FlashMapData {
 }
 
 function slot(state: number): number {
-  return state === CHUNK_STATE.free ? 0 : state === CHUNK_STATE.closed ? 1 : state === CHUNK_STATE.open ? 2 : 3;
+  return state === CHUNK_STATE.free
+    ? 0
+    : state === CHUNK_STATE.closed
+      ? 1
+      : state === CHUNK_STATE.open
+        ? 2
+        : 3;
 }
 
 /** "LUN 0: 3 open, 28 free", a line a LUN: what a screen reader and the tests read instead of pixels. */

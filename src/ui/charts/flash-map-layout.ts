@@ -126,8 +126,7 @@ export function layoutFlashMap(
 
 /** One row a LUN wherever that is readable: lines are columns then. Otherwise the squarest split. */
 function chooseRows(numChk: number, luns: number, width: number, height: number): number {
-  const smallestSide = (rows: number) =>
-    Math.min(width / Math.ceil(numChk / rows), height / (luns * rows));
+  const smallestSide = (rows: number) => Math.min(width / Math.ceil(numChk / rows), height / (luns * rows));
   let best = 1;
   if (width / numChk >= WRAP_BELOW_PX) return best;
   for (let rows = 2; rows <= numChk && height / (luns * rows) >= 1; rows++) {
@@ -218,7 +217,12 @@ export function detailLevel(layout: MapLayout, k: number): DetailLevel {
 }
 
 /** What lies under a point of the screen; undefined in the gaps, gutters and beyond the last chunk. */
-export function hitTest(layout: MapLayout, view: View, screenX: number, screenY: number): MapPoint | undefined {
+export function hitTest(
+  layout: MapLayout,
+  view: View,
+  screenX: number,
+  screenY: number,
+): MapPoint | undefined {
   const { dims } = layout;
   const x = (screenX - view.x) / view.k - layout.originX;
   const y = (screenY - view.y) / view.k - layout.originY;

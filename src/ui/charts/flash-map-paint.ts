@@ -81,7 +81,7 @@ export function paintCells(job: PaintJob, raster: CellRaster): void {
 }
 
 function paintChunk(job: PaintJob, at: ChunkAddress, cell: Rect, depth: 0 | 1 | 2, data: FlashMapData): void {
-  const { ctx, layout, palette } = job;
+  const { layout } = job;
   const { dims } = layout;
   const index = chunkIndex(dims, at);
   const chunkCode = data.chunkState[index] ?? 0;
@@ -91,12 +91,12 @@ function paintChunk(job: PaintJob, at: ChunkAddress, cell: Rect, depth: 0 | 1 | 
     const block = index * dims.numPln + pln;
     const box = planes === 1 ? cell : planeRect(cell, pln, dims.numPln);
     const state = planes === 1 ? chunkCode : (data.blockState[block] ?? 0);
-    const written =
-      planes === 1 ? data.writtenOf(at) / dims.numPln : (data.blockWritten[block] ?? 0);
+    const written = planes === 1 ? data.writtenOf(at) / dims.numPln : (data.blockWritten[block] ?? 0);
     paintBlock(job, box, state, written / data.secsPerBlk);
     if (depth > 0 && planes === dims.numPln) paintPages(job, box, state, written, depth === 2);
   }
-  if (depth === 0 && cell.w >= 20 && cell.h >= 15) paintLetter(ctx, palette, cell, chunkCode);
+  if (depth === 0 && cell.w >= 18 && cell.h >= 12)
+    paintSign(job, cell, chunkCode, data.writtenOf(at) / dims.numPln / data.secsPerBlk);
 }
 
 function paintBlock(job: PaintJob, box: Rect, state: number, share: number): void {
@@ -152,26 +152,40 @@ function outline(ctx: CanvasRenderingContext2D, box: Rect, colour: string): void
   ctx.strokeRect(box.x + 0.5, box.y + 0.5, box.w - 1, box.h - 1);
 }
 
-const LETTERS: Record<number, string> = {
-  [CHUNK_STATE.open]: 'O',
-  [CHUNK_STATE.closed]: 'C',
-  [CHUNK_STATE.offline]: '×',
-};
-
-function paintLetter(ctx: CanvasRenderingContext2D, palette: Palette, cell: Rect, state: number): void {
-  const letter = LETTERS[state];
-  if (!letter) return;
-  const size = cell.h >= 26 ? 11 : 9;
-  ctx.font = `600 ${size}px ${palette.fontMono}`;
-  ctx.textAlign = 'center';
-  ctx.textBaseline = 'middle';
-  const x = cell.x + cell.w - size * 0.7;
+/**
+ * The second coding besides colour, drawn as paths (fonts differ from machine to machine): open ▸, closed ■,
+ * offline ×.
+ */
+function paintSign(job: PaintJob, cell: Rect, state: number, share: number): void {
+  const { ctx, palette } = job;
+  if (state !== CHUNK_STATE.open && state !== CHUNK_STATE.closed && state !== CHUNK_STATE.offline) return;
+  const r = Math.min(4.5, cell.h / 5);
+  const x = cell.x + cell.w - r - 5;
   const y = cell.y + cell.h / 2;
-  // Its own ground: the letter stands on solid, on tint and on hatching alike.
-  ctx.fillStyle = palette.surface;
-  ctx.fillRect(x - size * 0.45, y - size * 0.6, size * 0.9, size * 1.2);
-  ctx.fillStyle = palette.text;
-  ctx.fillText(letter, x, y + 0.5);
+  const onSolid = cell.x + cell.w * share > x;
+  ctx.beginPath();
+  if (state === CHUNK_STATE.open) {
+    ctx.moveTo(x - r, y - r);
+    ctx.lineTo(x + r, y);
+    ctx.lineTo(x - r, y + r);
+    ctx.closePath();
+    ctx.fillStyle = onSolid ? palette.onState : palette.open;
+    ctx.fill();
+  } else if (state === CHUNK_STATE.closed) {
+    ctx.rect(x - r * 0.85, y - r * 0.85, r * 1.7, r * 1.7);
+    ctx.fillStyle = palette.onState;
+    ctx.fill();
+  } else {
+    ctx.fillStyle = palette.offline;
+    ctx.fillRect(x - r - 2, y - r - 2, 2 * r + 4, 2 * r + 4);
+    ctx.moveTo(x - r * 0.8, y - r * 0.8);
+    ctx.lineTo(x + r * 0.8, y + r * 0.8);
+    ctx.moveTo(x + r * 0.8, y - r * 0.8);
+    ctx.lineTo(x - r * 0.8, y + r * 0.8);
+    ctx.strokeStyle = palette.onState;
+    ctx.lineWidth = 1.8;
+    ctx.stroke();
+  }
 }
 
 /** Pages of one plane, and the sectors in them; blocks are written from the first page on. */
@@ -180,7 +194,11 @@ function paintPages(job: PaintJob, box: Rect, state: number, written: number, se
   const { dims } = layout;
   if (state === CHUNK_STATE.unknown) return;
   const full =
-    state === CHUNK_STATE.closed ? palette.closed : state === CHUNK_STATE.offline ? palette.offline : palette.open;
+    state === CHUNK_STATE.closed
+      ? palette.closed
+      : state === CHUNK_STATE.offline
+        ? palette.offline
+        : palette.open;
   const perPage = dims.secsPerPg;
   ctx.fillStyle = palette.free;
   ctx.fillRect(box.x, box.y, box.w, box.h);
@@ -260,7 +278,8 @@ export class CellRaster {
       this.#image = new ImageData(width, height);
       this.#version = -1;
     }
-    if (this.#version === data.version && this.#for === data && this.#palette === palette) return this.#canvas;
+    if (this.#version === data.version && this.#for === data && this.#palette === palette)
+      return this.#canvas;
     this.#version = data.version;
     this.#for = data;
     this.#palette = palette;

@@ -10,6 +10,8 @@ export interface Palette {
   readonly open: string;
   readonly closed: string;
   readonly offline: string;
+  /** Signs on a solid state colour. */
+  readonly onState: string;
   readonly openTint: string;
   readonly closedTint: string;
   readonly opRead: string;
@@ -34,6 +36,7 @@ export function readPalette(read: (property: string) => string): Palette {
     open,
     closed,
     offline: colour('--state-offline'),
+    onState: colour('--on-state'),
     openTint: mix(open, surface, 0.72),
     closedTint: mix(closed, surface, 0.72),
     opRead: colour('--op-read'),

@@ -12,6 +12,7 @@ import {
   toScreen,
   type ChunkAddress,
   type CursorMove,
+  type DetailLevel,
   type MapLayout,
   type MapPoint,
   type Rect,
@@ -20,7 +21,8 @@ import { CellRaster, paintCells, visibleRange } from './flash-map-paint.ts';
 import { readPalette, type Palette } from './flash-map-palette.ts';
 
 export interface FlashMapHooks {
-  hover(point: MapPoint | undefined, x: number, y: number): void;
+  /** `level` tells how deep the map is drawn there: pages and sectors are only worth naming when seen. */
+  hover(point: MapPoint | undefined, x: number, y: number, level: DetailLevel): void;
   select(at: ChunkAddress): void;
   /** The keyboard cursor moved, or what is under it changed. */
   cursor(at: ChunkAddress): void;
@@ -53,6 +55,7 @@ export class FlashMap {
   #cursorShown = false;
   #selected: ChunkAddress | undefined;
   #hovered: ChunkAddress | undefined;
+  #pointer: PointerEvent | undefined;
   #scheduled = 0;
   #drawn = 0;
   reducedMotion = false;
@@ -68,6 +71,7 @@ export class FlashMap {
       .clickDistance(4)
       .on('zoom', (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
         this.#view = event.transform;
+        this.#hoverAgain();
         this.requestDraw();
       });
     // Double click selects twice rather than zooming: + and the wheel zoom.
@@ -146,7 +150,8 @@ export class FlashMap {
 
   zoomBy(factor: number): void {
     const layout = this.#layout;
-    const around = this.#cursorShown && layout && this.#cursor ? centreOf(this.#screen(this.#cursor)) : undefined;
+    const around =
+      this.#cursorShown && layout && this.#cursor ? centreOf(this.#screen(this.#cursor)) : undefined;
     const target = select(this.#canvas);
     if (around) target.call(this.#zoom.scaleBy, factor, around);
     else target.call(this.#zoom.scaleBy, factor);
@@ -237,21 +242,31 @@ export class FlashMap {
     ctx.textAlign = 'right';
 
     const rowStep = everyNth(layout.lunPitch * view.k, 13);
+    // LUNs too thin for a label each: one a channel, or one every few channels.
+    const chStep = rowStep < dims.numLun ? 1 : everyNth(layout.chPitch * view.k, 13);
     ctx.save();
     ctx.beginPath();
-    ctx.rect(0, GUTTER_TOP - 1, GUTTER_LEFT, this.#height);
+    ctx.rect(0, GUTTER_TOP - 8, GUTTER_LEFT, this.#height);
     ctx.clip();
     for (let unit = seen.firstUnit; unit <= seen.lastUnit; unit++) {
       const ch = Math.floor(unit / dims.numLun);
       const lun = unit % dims.numLun;
       const isMarked = marked?.ch === ch && marked.lun === lun;
-      if (lun % rowStep !== 0 && !isMarked) continue;
+      if ((lun % rowStep !== 0 || ch % chStep !== 0) && !isMarked) continue;
       const r = toScreen(view, chunkRect(layout, { ch, lun, chk: 0 }));
-      const y = r.y + (r.h * layout.rowsPerLun) / 2;
-      // Inside a tall row the label stays in sight.
-      const shown = Math.min(Math.max(y, GUTTER_TOP + 8), Math.max(r.y + r.h * layout.rowsPerLun - 8, GUTTER_TOP + 8));
+      const height = r.h * layout.rowsPerLun;
+      // In a tall row the label stays in sight as long as any of the row is.
+      const y =
+        height < 16
+          ? r.y + height / 2
+          : clamp(r.y + height / 2, GUTTER_TOP + 8, Math.max(GUTTER_TOP, r.y + height - 8));
+      const text = dims.numCh > 1 ? `c${ch} L${lun}` : `LUN ${lun}`;
+      if (isMarked) {
+        ctx.fillStyle = this.#palette.free;
+        ctx.fillRect(4, y - 8, GUTTER_LEFT - 8, 16);
+      }
       ctx.fillStyle = isMarked ? this.#palette.text : this.#palette.muted;
-      ctx.fillText(dims.numCh > 1 ? `c${ch} L${lun}` : `LUN ${lun}`, GUTTER_LEFT - 8, shown);
+      ctx.fillText(text, GUTTER_LEFT - 8, y);
     }
     ctx.restore();
 
@@ -260,20 +275,25 @@ export class FlashMap {
     ctx.rect(GUTTER_LEFT, 0, this.#width, GUTTER_TOP);
     ctx.clip();
     ctx.textAlign = 'center';
-    const columnStep = everyNth(layout.cellW * view.k, 26);
-    for (let chk = seen.firstColumn; chk <= seen.lastColumn; chk++) {
-      const isMarked = marked !== undefined && marked.chk % layout.columns === chk;
-      if (chk % columnStep !== 0 && !isMarked) continue;
-      const r = toScreen(view, chunkRect(layout, { ch: 0, lun: 0, chk }));
+    const columnStep = everyNth(layout.cellW * view.k, 12 + 7 * String(dims.numChk).length);
+    const label = (column: number, isMarked: boolean) => {
+      const r = toScreen(view, chunkRect(layout, { ch: 0, lun: 0, chk: column }));
+      const half = 4 + 3.5 * String(column).length;
       const left = Math.max(r.x, GUTTER_LEFT);
-      const x = Math.min(Math.max(r.x + r.w / 2, left + 12), Math.max(r.x + r.w - 12, left + 12));
+      const x = Math.min(
+        clamp(r.x + r.w / 2, left + half, Math.max(left, r.x + r.w - half)),
+        this.#width - half,
+      );
       if (isMarked) {
         ctx.fillStyle = this.#palette.free;
-        ctx.fillRect(x - 12, 2, 24, GUTTER_TOP - 5);
+        ctx.fillRect(x - half, 2, 2 * half, GUTTER_TOP - 5);
       }
       ctx.fillStyle = isMarked ? this.#palette.text : this.#palette.muted;
-      ctx.fillText(String(chk), x, GUTTER_TOP / 2);
-    }
+      ctx.fillText(String(column), x, GUTTER_TOP / 2);
+    };
+    const first = Math.ceil(seen.firstColumn / columnStep) * columnStep;
+    for (let column = first; column <= seen.lastColumn; column += columnStep) label(column, false);
+    if (marked) label(marked.chk % layout.columns, true);
     ctx.restore();
   }
 
@@ -331,21 +351,29 @@ export class FlashMap {
   }
 
   readonly #onPointerMove = (event: PointerEvent): void => {
-    const point = this.#pointAt(event);
+    this.#pointer = event.pointerType === 'touch' ? undefined : event;
+    this.#hoverAgain();
+  };
+
+  readonly #onPointerLeave = (): void => {
+    this.#pointer = undefined;
+    this.#hoverAgain();
+  };
+
+  /** What is under the pointer: after it moved, and after the map moved under it. */
+  #hoverAgain(): void {
+    const point = this.#pointer && this.#pointAt(this.#pointer);
     const dims = this.#data?.dims;
     const before = this.#hovered && dims ? chunkIndex(dims, this.#hovered) : -1;
     const after = point && dims ? chunkIndex(dims, point) : -1;
     this.#hovered = point;
     if (before !== after) this.requestDraw();
     const box = this.#canvas.getBoundingClientRect();
-    this.#hooks.hover(event.pointerType === 'touch' ? undefined : point, event.clientX - box.left, event.clientY - box.top);
-  };
-
-  readonly #onPointerLeave = (): void => {
-    this.#hovered = undefined;
-    this.#hooks.hover(undefined, 0, 0);
-    this.requestDraw();
-  };
+    const x = (this.#pointer?.clientX ?? 0) - box.left;
+    const y = (this.#pointer?.clientY ?? 0) - box.top;
+    const level = this.#layout ? detailLevel(this.#layout, this.#view.k) : 'dot';
+    this.#hooks.hover(point, x, y, level);
+  }
 
   readonly #onClick = (event: MouseEvent): void => {
     const point = this.#pointAt(event);
@@ -376,7 +404,8 @@ export class FlashMap {
     else if (event.key === '+' || event.key === '=') this.zoomBy(1.5);
     else if (event.key === '-') this.zoomBy(1 / 1.5);
     else if (event.key === '0') this.fit();
-    else if (event.key === 'Enter' || event.key === ' ') this.#choose(this.#cursor ?? { ch: 0, lun: 0, chk: 0 });
+    else if (event.key === 'Enter' || event.key === ' ')
+      this.#choose(this.#cursor ?? { ch: 0, lun: 0, chk: 0 });
     else return;
     event.preventDefault();
   };
@@ -401,7 +430,10 @@ export class FlashMap {
     if (!this.#layout) return;
     const r = this.#screen(at);
     const inside =
-      r.x >= GUTTER_LEFT - 2 && r.y >= GUTTER_TOP - 2 && r.x + r.w <= this.#width && r.y + r.h <= this.#height;
+      r.x >= GUTTER_LEFT - 2 &&
+      r.y >= GUTTER_TOP - 2 &&
+      r.x + r.w <= this.#width &&
+      r.y + r.h <= this.#height;
     if (inside) return;
     const world = chunkRect(this.#layout, at);
     select(this.#canvas).call(this.#zoom.translateTo, world.x + world.w / 2, world.y + world.h / 2);
@@ -421,6 +453,11 @@ const MOVES: Readonly<Record<string, CursorMove>> = {
 
 function centreOf(r: Rect): [number, number] {
   return [r.x + r.w / 2, r.y + r.h / 2];
+}
+
+/** Between low and high; low wins where they cross. */
+function clamp(value: number, low: number, high: number): number {
+  return Math.max(low, Math.min(value, high));
 }
 
 /** Which labels fit: every one, every 2nd, 5th, 10th, 20th … */

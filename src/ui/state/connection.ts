@@ -26,7 +26,9 @@ export async function connect(listener: ConnectionListener): Promise<Connection>
     return connectFake(listener);
   }
   // Vite finds workers by this literal.
-  const worker = new Worker(new URL('../../../workers/emulator.worker.ts', import.meta.url), { type: 'module' });
+  const worker = new Worker(new URL('../../../workers/emulator.worker.ts', import.meta.url), {
+    type: 'module',
+  });
   worker.addEventListener('error', (event) => listener.died(event.message ?? ''));
   const client: LabClient = wrap<LabRemote>(worker);
   const { port1, port2 } = new MessageChannel();

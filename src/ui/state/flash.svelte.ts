@@ -14,24 +14,30 @@ export class FlashState {
   /** Rises a few times a second while the map changes: for texts and counts. */
   version = $state(0);
   data: FlashMapData | undefined;
-  readonly #listeners = new Set<(ops: readonly ChunkOp[]) => void>();
+  /** The map as it was when the disk was closed, while nothing else is known. */
+  last = $state.raw<{ readonly diskId: string; readonly data: FlashMapData }>();
+  #listeners: readonly ((ops: readonly ChunkOp[]) => void)[] = [];
   #connection: Connection | undefined;
   #awaiting = false;
   #running = false;
   #raf = 0;
-  #textTimer: ReturnType<typeof setTimeout> | undefined;
+  #textDue = false;
 
   attach(connection: Connection): void {
     this.#connection = connection;
   }
 
   onChange(listener: (ops: readonly ChunkOp[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#listeners = [...this.#listeners, listener];
+    return () => {
+      this.#listeners = this.#listeners.filter((l) => l !== listener);
+    };
   }
 
   /** Another disk was opened, or it was closed. */
-  async setShape(shape: MapShape | undefined): Promise<void> {
+  async setShape(shape: MapShape | undefined, diskId: string | undefined): Promise<void> {
+    if (shape) this.last = undefined;
+    else if (this.data && diskId !== undefined) this.last = { diskId, data: this.data };
     this.shape = shape;
     this.data = shape?.kind === 'ocssd12' ? new FlashMapData(shape) : undefined;
     this.version++;
@@ -47,6 +53,11 @@ export class FlashState {
     if (shape) this.#start();
   }
 
+  /** The disk was wiped or deleted: what was known of it is no longer so. */
+  forget(diskId: string): void {
+    if (this.last?.diskId === diskId) this.last = undefined;
+  }
+
   take(message: Extract<WorkerMessage, { type: 'frame' }>): void {
     this.#awaiting = false;
     if (!message.map || !this.data) return;
@@ -55,8 +66,10 @@ export class FlashState {
 
   #changed(ops: readonly ChunkOp[]): void {
     for (const listener of this.#listeners) listener(ops);
-    this.#textTimer ??= setTimeout(() => {
-      this.#textTimer = undefined;
+    if (this.#textDue) return;
+    this.#textDue = true;
+    setTimeout(() => {
+      this.#textDue = false;
       this.version++;
     }, TEXT_EVERY_MS);
   }

@@ -65,7 +65,7 @@ export class LabState {
     this.client !== undefined && !this.isOn && !this.asking && (!this.willCreate || this.setup.ready),
   );
 
-  readonly #console: [Set<ConsoleListener>, Set<ConsoleListener>] = [new Set(), new Set()];
+  readonly #console: Record<0 | 1, readonly ConsoleListener[]> = { 0: [], 1: [] };
   readonly #whenRunning: (() => void)[] = [];
 
   async start(): Promise<void> {
@@ -98,6 +98,7 @@ export class LabState {
   choose(id: string): void {
     const disk = this.disks.find((d) => d.id === id);
     if (!disk) return;
+    if (this.isOn && id !== this.diskId) throw new Error(language.t.disks.busy);
     this.diskId = id;
     remember('disk', id);
     this.setup.useDisk(disk);
@@ -135,16 +136,22 @@ export class LabState {
   }
 
   async wipeDisk(id: string): Promise<void> {
+    await this.#release();
     await this.#connected().wipeDisk(id);
+    this.flash.forget(id);
     await this.refreshDisks();
   }
 
   async removeDisk(id: string): Promise<void> {
+    await this.#release();
     await this.#connected().removeDisk(id);
+    this.flash.forget(id);
     await this.refreshDisks();
   }
 
   async persist(): Promise<boolean> {
+    // Only a window may ask; the worker then says what came of it.
+    await navigator.storage?.persist?.();
     const agreed = await this.#connected().persistStorage();
     this.storage = await this.#connected().storage();
     return agreed;
@@ -155,6 +162,7 @@ export class LabState {
   /** Powers on the chosen disk, making it first where the set-up says so. */
   powerOn(options: Partial<PowerOnOptions> = {}): Promise<void> {
     return this.#ask(async (client) => {
+      await this.#release();
       const diskId = options.diskId ?? (this.willCreate ? (await this.createFromSetup()).id : this.diskId);
       if (diskId === undefined) return;
       if (options.diskId !== undefined) this.choose(options.diskId);
@@ -198,12 +206,15 @@ export class LabState {
   // ---- terminals ------------------------------------------------------------------------------------
 
   onConsole(tty: 0 | 1, listener: ConsoleListener): () => void {
-    this.#console[tty].add(listener);
-    return () => this.#console[tty].delete(listener);
+    this.#console[tty] = [...this.#console[tty], listener];
+    return () => {
+      this.#console[tty] = this.#console[tty].filter((l) => l !== listener);
+    };
   }
 
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
-    if (this.isOn) void this.client?.consoleSend(tty, bytes);
+    const listens = this.power === 'booting' || this.power === 'running' || this.power === 'hung';
+    if (listens) void this.client?.consoleSend(tty, bytes);
   }
 
   consoleResize(tty: 0 | 1, cols: number, rows: number): void {
@@ -287,7 +298,7 @@ export class LabState {
       case 'shape':
         this.chunk = undefined;
         this.chunkDetails = undefined;
-        void this.attempt(language.t.map.title, () => this.flash.setShape(message.map));
+        void this.attempt(language.t.map.title, () => this.flash.setShape(message.map, this.diskId));
         break;
     }
   }
@@ -314,6 +325,11 @@ export class LabState {
     }
   }
 
+  /** A machine that halted by itself still holds its disk until it is switched off. */
+  async #release(): Promise<void> {
+    if (this.power === 'halted') await this.#connected().powerCut();
+  }
+
   #connected(): LabClient {
     if (!this.client) throw new Error('The emulator is not there yet.');
     return this.client;
@@ -327,9 +343,9 @@ export class LabState {
   /** "tutorial", "tutorial 2" …: two disks of one name cannot be told apart. */
   #freeName(wanted: string): string {
     const base = wanted.trim() || 'disk';
-    const taken = new Set(this.disks.map((d) => d.name));
+    const taken = this.disks.map((d) => d.name);
     let name = base;
-    for (let n = 2; taken.has(name); n++) name = `${base} ${n}`;
+    for (let n = 2; taken.includes(name); n++) name = `${base} ${n}`;
     return name;
   }
 }

@@ -21,6 +21,14 @@ export interface PickedFile {
   readonly bytes: ArrayBuffer;
 }
 
+interface Question {
+  readonly line: string;
+  readonly sizeBytes: number;
+  readonly begin: number;
+  readonly end: number;
+  readonly memoryMiB: number;
+}
+
 const DEBOUNCE_MS = 250;
 
 /** The set-up panel's draft: device line, disk, machine, and what the worker says to it. */
@@ -28,7 +36,7 @@ export class SetupState {
   line = $state(TUTORIAL.line);
   sizeValue = $state(TUTORIAL.sizeBytes / GIB);
   sizeUnit = $state<SizeUnit>('GiB');
-  diskName = $state(TUTORIAL.diskName);
+  diskName = $state<string>(TUTORIAL.id);
   kept = $state<Kept>('indexeddb');
   lunBegin = $state(0);
   lunEnd = $state(3);
@@ -59,7 +67,7 @@ export class SetupState {
   usePreset(preset: Preset): void {
     this.line = preset.line;
     this.setSize(preset.sizeBytes);
-    this.diskName = preset.diskName;
+    this.diskName = preset.id;
   }
 
   useDisk(disk: DiskRow): void {
@@ -77,19 +85,28 @@ export class SetupState {
     remember('cmdline', this.cmdline === DEFAULT_CMDLINE ? undefined : this.cmdline);
   }
 
-  /** To be called when line, size or LUN range changed: asks the worker, a moment later. */
-  ask(client: LabClient | undefined, line: string, sizeBytes: number, begin: number, end: number): void {
+  /** What the worker is asked about; reading it makes an effect run again when any of it changes. */
+  readonly question = $derived({
+    line: this.line,
+    sizeBytes: this.sizeBytes,
+    begin: Number(this.lunBegin) || 0,
+    end: Number(this.lunEnd) || 0,
+    memoryMiB: Number(this.memoryMiB) || DEFAULT_MEMORY_MIB,
+  });
+
+  /** Asks the worker, a moment later: the reader may still be typing. */
+  ask(client: LabClient | undefined, question: Question): void {
     const round = ++this.#round;
     clearTimeout(this.#timer);
     this.pending = true;
     if (!client) return;
-    this.#timer = setTimeout(() => void this.#answer(client, round, line, sizeBytes, begin, end), DEBOUNCE_MS);
+    this.#timer = setTimeout(() => void this.#answer(client, round, question), DEBOUNCE_MS);
   }
 
-  async #answer(client: LabClient, round: number, line: string, size: number, begin: number, end: number) {
+  async #answer(client: LabClient, round: number, { line, sizeBytes, begin, end, memoryMiB }: Question) {
     let parsed: DeviceLineResult;
     try {
-      parsed = await client.parseDevice(line, size);
+      parsed = await client.parseDevice(line, sizeBytes);
     } catch (error) {
       parsed = { ok: false, error: messageOf(error) };
     }
@@ -98,7 +115,7 @@ export class SetupState {
     if (parsed.ok && parsed.kind === 'ocssd12') {
       const last = parsed.geometry.numCh * parsed.geometry.numLun - 1;
       try {
-        report = await client.report(line, size, Math.min(begin, last), Math.min(end, last));
+        report = await client.report(line, sizeBytes, Math.min(begin, last), Math.min(end, last), memoryMiB);
       } catch (error) {
         reportError = messageOf(error);
       }

@@ -1,7 +1,9 @@
 /** The part of xterm's buffer that a transcript needs (xterm's IBuffer). */
 export interface TextBuffer {
   readonly length: number;
-  getLine(y: number): { readonly isWrapped: boolean; translateToString(trimRight?: boolean): string } | undefined;
+  getLine(
+    y: number,
+  ): { readonly isWrapped: boolean; translateToString(trimRight?: boolean): string } | undefined;
 }
 
 /** All that the terminal holds, as plain text: rows that were only wrapped are joined, the empty end is cut. */

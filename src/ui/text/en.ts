@@ -26,7 +26,8 @@ export const en = {
     writing: (n: string) => `Writing… ${n}`,
     memory: 'RAM only',
     savedTitle: 'Every write that Linux was told is done is in IndexedDB: closing the tab loses none of it.',
-    writingTitle: 'Commands whose data is on its way into IndexedDB. Linux is told they are done only afterwards.',
+    writingTitle:
+      'Commands whose data is on its way into IndexedDB. Linux is told they are done only afterwards.',
     memoryTitle: 'This disk is kept in memory and is gone when the tab closes.',
     idle: 'No disk in use',
     idleTitle: 'The disk is opened at power on.',
@@ -143,11 +144,13 @@ export const en = {
     reading: 'Reading the line…',
   },
   presets: {
-    tutorial: 'Tutorial: 16 LUNs, 2 planes, 8 GiB',
-    tutorial1g: 'Tutorial as printed: 1 GiB (too small for pblk)',
-    classroom: 'Classroom: 4 LUNs, 2 planes, 513 MiB',
-    gc: 'Garbage collection soon: 4 LUNs, 129 MiB',
-    plain: 'Plain NVMe disk, 256 MiB',
+    tutorial: 'Tutorial: 16 LUNs, 8 GiB',
+    small: 'Small and quick: 4 LUNs, 512 MiB',
+    gc: 'Garbage collection soon: 4 LUNs, 128 MiB',
+    channels: 'Two channels: 2 × 2 LUNs, 512 MiB',
+    'single-plane': 'Single plane: 4 LUNs, 128 MiB',
+    tutorial1g: 'Tutorial as printed: 1 GiB, too small',
+    plain: 'Plain NVMe disk, 1 GiB',
   },
   map: {
     title: 'Flash map',
@@ -158,6 +161,7 @@ export const en = {
     zoomOut: 'Zoom out',
     fit: 'Whole disk',
     preview: 'Layout only: the states show after power on.',
+    last: 'As it was when the power went off.',
     none: 'A plain NVMe disk has no chunks to show.',
     noLine: 'The map shows when the device line can be read.',
     label: 'Flash map',
@@ -267,7 +271,8 @@ export const en = {
     levels: { info: 'Note', warning: 'Warning', error: 'Error' },
     crashed: 'The machine has crashed.',
     hung: 'The machine does not respond.',
-    crashedDo: 'What the disk acknowledged is kept. Restart, or look at the shell for the kernel’s last words.',
+    crashedDo:
+      'What the disk acknowledged is kept. Restart, or look at the shell for the kernel’s last words.',
     workerDied: (why: string) =>
       `The emulator stopped: ${why || 'the worker could not be loaded'}. Reload the page; what the disk acknowledged is kept.`,
     failed: (what: string, why: string) => `${what} failed: ${why}`,
@@ -294,7 +299,10 @@ export const en = {
     ],
     wordsTitle: 'Words',
     words: [
-      ['Chunk', 'what is erased as one: a flash block in every plane of a LUN. Written from its first page on.'],
+      [
+        'Chunk',
+        'what is erased as one: a flash block in every plane of a LUN. Written from its first page on.',
+      ],
       ['LUN', 'a part of the SSD that works on its own (parallel unit).'],
       ['Line', 'the same chunk of all LUNs of a target: pblk fills one line after another.'],
       ['Free, open, closed, offline', 'erased; being written; full; no longer usable.'],

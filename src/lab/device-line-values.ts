@@ -1,0 +1,103 @@
+/** What the options of a line say, each by itself. */
+import { isOption20 } from './device-line-dialect.ts';
+import type { GivenOption } from './device-line-words.ts';
+import { nearestName } from './options-nearest.ts';
+import { quoted, readNumber } from './options-value.ts';
+import { findOption, OPTIONS, type OptionSpec } from './options.ts';
+import { shown } from './size.ts';
+import type { DeviceLineError } from './types.ts';
+
+/** A refusal: one sentence, and the option at fault if one is. */
+export function fail(error: string, option?: string): DeviceLineError {
+  return option === undefined ? { ok: false, error } : { ok: false, option, error };
+}
+
+/** Every option's value: what was given, or the default. */
+export class Values {
+  readonly #given = new Map<string, string>();
+  readonly #numbers = new Map<string, number>();
+
+  set(spec: OptionSpec, text: string, value: number): void {
+    this.#given.set(spec.name, text);
+    this.#numbers.set(spec.name, value);
+  }
+
+  isGiven(name: string): boolean {
+    return this.#given.has(name);
+  }
+
+  text(name: string): string {
+    return this.#given.get(name) ?? findOption(name)?.defaultValue ?? '';
+  }
+
+  number(name: string): number {
+    return this.#numbers.get(name) ?? Number(findOption(name)?.defaultValue ?? 0);
+  }
+}
+
+/** Reads every option that was given, in order; the last of equal ones counts. */
+export function readOptions(
+  options: readonly GivenOption[],
+): { readonly ok: true; readonly values: Values; readonly notes: readonly string[] } | DeviceLineError {
+  const values = new Values();
+  const times = new Map<string, number>();
+  for (const { name, value } of options) {
+    const spec = findOption(name);
+    if (spec === undefined) return unknownOption(name, value);
+    times.set(name, (times.get(name) ?? 0) + 1);
+    // A name alone is "on", as in QEMU.
+    const text = value ?? (spec.type === 'switch' ? 'on' : '');
+    if (spec.type === 'text') {
+      values.set(spec, shown(text), 0);
+      continue;
+    }
+    const number = readNumber(spec, text);
+    if (!number.ok) return fail(number.error, name);
+    values.set(spec, shown(text), number.value);
+  }
+  const serial = options.findLast(({ name }) => name === 'serial')?.value ?? '';
+  const wrongSerial = checkSerial(serial, values.isGiven('serial'));
+  if (wrongSerial !== undefined) return fail(wrongSerial, 'serial');
+  const notes = [...times]
+    .filter(([, count]) => count > 1)
+    .map(
+      ([name, count]) =>
+        `${name} was given ${count} times; the last one, ${quoted(name, values.text(name))}, counts, as in QEMU.`,
+    );
+  return { ok: true, values, notes };
+}
+
+function checkSerial(serial: string, given: boolean): string | undefined {
+  if (serial === '')
+    return `serial ${given ? 'has no value' : 'is missing'}, and QEMU does not start without it: 1 to 20 ASCII characters are allowed, and serial=deadbeef would work.`;
+  if (!/^[\x20-\x7e]+$/.test(serial))
+    return `${quoted('serial', serial)} is not printable ASCII, which is all that Identify Controller carries: serial=deadbeef would work.`;
+  if (serial.length > 20)
+    return `${quoted('serial', serial)} has ${serial.length} characters, but Identify Controller carries 1 to 20: serial=${serial.slice(0, 20).trimEnd()} would work.`;
+  return undefined;
+}
+
+function unknownOption(name: string, value: string | undefined): DeviceLineError {
+  const option = shown(name);
+  if (isOption20(name)) {
+    return fail(
+      `${option} is an option of open-channel 2.0, but lver=1 is 1.2, whose geometry comes from lnum_lun, lnum_pln, lsecs_per_pg and lpgs_per_blk: leave it out.`,
+      option,
+    );
+  }
+  if (option === '') {
+    return fail(
+      `${quoted('', value ?? '')} has no name in front of it: every part is name=value, as in lnum_lun=4.`,
+    );
+  }
+  const nearest = nearestName(
+    name,
+    OPTIONS.map((spec) => spec.name),
+  );
+  const given = value === undefined ? option : quoted(option, value);
+  const hint =
+    nearest === undefined
+      ? "its options are qemu-nvme's, such as serial, lver and lnum_lun"
+      : `${nearest} is the nearest name that there is`;
+  return fail(`${given} is an option that nvme does not have: ${hint}.`, option);
+}

@@ -1,0 +1,2 @@
+/** Disks to start from: data that the page may show before the worker has answered anything. */
+export { presets, type DiskPreset } from '../lab/presets.ts';

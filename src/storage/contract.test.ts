@@ -1,0 +1,399 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { MediaCommit } from '../flash/media-store.ts';
+import type { DiskCatalogue, DiskSpec, OpenDisk } from './catalogue.ts';
+import { FakeLocks } from './fake-locks.ts';
+import { FaultyDisk } from './faulty.ts';
+import { FileCatalogue } from './file.ts';
+import { IndexedDbCatalogue } from './indexeddb.ts';
+import { MemoryCatalogue } from './memory.ts';
+
+/** What every catalogue and every store must do, run against each. */
+
+interface Place {
+  /** The same disks, as another tab or process sees them. In RAM there is none. */
+  readonly elsewhere: (() => DiskCatalogue) | undefined;
+  readonly catalogue: DiskCatalogue;
+  readonly tidy?: () => void;
+}
+
+const places: Record<string, () => Place> = {
+  memory: () => ({ catalogue: new MemoryCatalogue(), elsewhere: undefined }),
+  indexeddb: () => {
+    const env = { indexedDB: new IDBFactory(), keyRange: IDBKeyRange, locks: new FakeLocks() };
+    return { catalogue: new IndexedDbCatalogue(env), elsewhere: () => new IndexedDbCatalogue(env) };
+  },
+  'indexeddb without locks': () => {
+    const env = { indexedDB: new IDBFactory(), keyRange: IDBKeyRange, locks: undefined };
+    return { catalogue: new IndexedDbCatalogue(env), elsewhere: undefined };
+  },
+  'faulty, with delays': () => {
+    const inner = new MemoryCatalogue();
+    const catalogue: DiskCatalogue = {
+      list: () => inner.list(),
+      create: (spec) => inner.create(spec),
+      open: async (id) => new FaultyDisk(await inner.open(id), { seed: 7, delayMs: [0, 2] }),
+      rename: (id, name) => inner.rename(id, name),
+      wipe: (id) => inner.wipe(id),
+      remove: (id) => inner.remove(id),
+    };
+    return { catalogue, elsewhere: undefined };
+  },
+  file: () => {
+    const directory = mkdtempSync(join(tmpdir(), 'lnvm-contract-'));
+    return {
+      catalogue: FileCatalogue.ofDirectory(directory),
+      elsewhere: () => FileCatalogue.ofDirectory(directory),
+      tidy: () => rmSync(directory, { recursive: true }),
+    };
+  },
+};
+
+const UNIT_BYTES = 96;
+const spec: DiskSpec = {
+  name: 'A disk',
+  deviceLine: '-device nvme,drive=d,serial=x',
+  sizeBytes: 1_000_000,
+  unitBytes: UNIT_BYTES,
+  totalUnits: 100_000,
+};
+
+const bytesOf = (seed: number, length = UNIT_BYTES): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => (seed * 31 + i * 7) & 0xff);
+const unit = (number: number, seed = number) => ({ unit: number, bytes: bytesOf(seed) });
+const empty: MediaCommit = { erased: [], units: [], shards: [] };
+const put = (...numbers: number[]): MediaCommit => ({ ...empty, units: numbers.map((n) => unit(n)) });
+
+describe.each(Object.entries(places))('catalogue and store: %s', (_name, makePlace) => {
+  let place: Place;
+  let catalogue: DiskCatalogue;
+  let opened: OpenDisk[];
+
+  beforeEach(() => {
+    place = makePlace();
+    catalogue = place.catalogue;
+    opened = [];
+  });
+  afterEach(async () => {
+    for (const disk of opened) await disk.close();
+    place.tidy?.();
+  });
+
+  const open = async (id: string): Promise<OpenDisk> => {
+    const disk = await catalogue.open(id);
+    opened.push(disk);
+    return disk;
+  };
+  const fresh = async (): Promise<OpenDisk> => open((await catalogue.create(spec)).id);
+  const reopened = async (disk: OpenDisk): Promise<OpenDisk> => {
+    await disk.close();
+    return open(disk.summary.id);
+  };
+
+  it('lists what was created, oldest first, with the spec as given', async () => {
+    expect(await catalogue.list()).toEqual([]);
+    const one = await catalogue.create(spec);
+    const two = await catalogue.create({ ...spec, name: '第二 🙂' });
+    expect(one).toMatchObject({ ...spec, epoch: 0, unitsStored: 0 });
+    expect(one.id).not.toBe(two.id);
+    expect(Math.abs(Date.now() - one.createdAtMs)).toBeLessThan(5000);
+    const listed = await catalogue.list();
+    expect(listed).toHaveLength(2);
+    expect(listed).toEqual(expect.arrayContaining([one, two]));
+  });
+
+  it('keeps only known fields of a spec', async () => {
+    const hostile = JSON.parse(`{"__proto__": {"evil": 1}, "more": 2}`) as object;
+    const made = await catalogue.create({ ...hostile, ...spec });
+    expect(Object.keys(made)).not.toContain('more');
+    expect((made as { evil?: unknown }).evil).toBeUndefined();
+  });
+
+  it.each([
+    '',
+    '   ',
+    'a\u0000b',
+    'line\nbreak',
+    '\u007f',
+    '\u0085',
+    '\ud800',
+    'x'.repeat(65),
+    42 as unknown as string,
+  ])('refuses bad name %#', async (name) => {
+    await expect(catalogue.create({ ...spec, name })).rejects.toMatchObject({
+      name: 'StoreError',
+      code: 'io',
+    });
+    const { id } = await catalogue.create(spec);
+    await expect(catalogue.rename(id, name)).rejects.toMatchObject({ code: 'io' });
+    expect((await catalogue.list()).map((disk) => disk.name)).toEqual([spec.name]);
+  });
+
+  it('accepts 64 characters, counted as a reader counts them', async () => {
+    expect((await catalogue.create({ ...spec, name: '🙂'.repeat(64) })).name).toBe('🙂'.repeat(64));
+  });
+
+  it.each([
+    { unitBytes: 0 },
+    { unitBytes: 1.5 },
+    { unitBytes: 2 ** 25 },
+    { totalUnits: 0 },
+    { totalUnits: 2 ** 32 },
+    { sizeBytes: -1 },
+    { sizeBytes: Number.NaN },
+    { deviceLine: 'x'.repeat(20_000) },
+    { deviceLine: undefined as unknown as string },
+  ])('refuses bad spec %#', async (wrong) => {
+    await expect(catalogue.create({ ...spec, ...wrong })).rejects.toMatchObject({ code: 'io' });
+  });
+
+  it.each(['nonesuch', '', '../etc/passwd', '__proto__', 'x.lnvmdisk'])(
+    'says missing for the id %j',
+    async (id) => {
+      for (const attempt of [
+        () => catalogue.open(id),
+        () => catalogue.rename(id, 'new'),
+        () => catalogue.wipe(id),
+        () => catalogue.remove(id),
+      ]) {
+        await expect(attempt()).rejects.toMatchObject({ code: 'missing' });
+      }
+    },
+  );
+
+  it('counts the epoch at each opening and nowhere else', async () => {
+    const { id } = await catalogue.create(spec);
+    let disk = await open(id);
+    expect(disk.summary.epoch).toBe(1);
+    disk = await reopened(disk);
+    expect(disk.summary.epoch).toBe(2);
+    await disk.close();
+    expect(await catalogue.rename(id, 'Other')).toMatchObject({ name: 'Other', epoch: 2 });
+    expect(await catalogue.wipe(id)).toMatchObject({ name: 'Other', epoch: 2 });
+    expect((await open(id)).summary).toMatchObject({ name: 'Other', epoch: 3 });
+  });
+
+  it('gives a disk to one only', async () => {
+    const disk = await fresh();
+    const { id } = disk.summary;
+    for (const other of [catalogue, ...(place.elsewhere ? [place.elsewhere()] : [])]) {
+      await expect(other.open(id)).rejects.toMatchObject({ code: 'busy' });
+      await expect(other.wipe(id)).rejects.toMatchObject({ code: 'busy' });
+      await expect(other.remove(id)).rejects.toMatchObject({ code: 'busy' });
+      expect(await other.list()).toHaveLength(1);
+    }
+    await disk.commit(put(1), 'relaxed');
+    await disk.close();
+    const other = place.elsewhere?.() ?? catalogue;
+    const again = await other.open(id);
+    expect(await again.readUnit(1)).toEqual(bytesOf(1));
+    await again.close();
+  });
+
+  it('lets one of two openers at the same moment have it', async () => {
+    const { id } = await catalogue.create(spec);
+    const other = place.elsewhere?.() ?? catalogue;
+    const both = await Promise.allSettled([catalogue.open(id), other.open(id)]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    for (const one of both) {
+      if (one.status === 'fulfilled') await one.value.close();
+      else expect(one.reason).toMatchObject({ code: 'busy' });
+    }
+    await open(id);
+  });
+
+  it('renames an open disk, and its next commit keeps the name', async () => {
+    const disk = await fresh();
+    await catalogue.rename(disk.summary.id, 'While open');
+    expect(disk.summary.name).toBe('While open');
+    await disk.commit(put(3), 'relaxed');
+    expect(await catalogue.list()).toMatchObject([{ name: 'While open', unitsStored: 1, epoch: 1 }]);
+  });
+
+  it('wipes everything but the spec', async () => {
+    const disk = await fresh();
+    await disk.commit({ ...put(1, 2, 99_999), shards: [{ shard: 0, bytes: bytesOf(1) }] }, 'strict');
+    await disk.close();
+    const { id } = disk.summary;
+    expect(await catalogue.wipe(id)).toMatchObject({ ...spec, id, unitsStored: 0 });
+    expect(await catalogue.list()).toHaveLength(1);
+    const wiped = await open(id);
+    expect(await wiped.loadTable()).toEqual([]);
+    expect(await wiped.readUnit(1)).toBeUndefined();
+    expect(wiped.unitsStored()).toBe(0);
+    await wiped.commit(put(2), 'relaxed');
+    const after = await reopened(wiped);
+    expect(after.unitsStored()).toBe(1);
+    await after.close();
+    expect(await catalogue.wipe(id)).toMatchObject({ unitsStored: 0 });
+  });
+
+  it('removes a disk and no other', async () => {
+    const one = await catalogue.create(spec);
+    const disk = await fresh();
+    await disk.commit(put(5), 'relaxed');
+    await catalogue.remove(one.id);
+    expect((await catalogue.list()).map(({ id }) => id)).toEqual([disk.summary.id]);
+    await expect(catalogue.open(one.id)).rejects.toMatchObject({ code: 'missing' });
+    expect(await disk.readUnit(5)).toEqual(bytesOf(5));
+  });
+
+  it('gives back what was committed, at once and after reopening', async () => {
+    let disk = await fresh();
+    expect(await disk.readUnit(0)).toBeUndefined();
+    expect(await disk.loadTable()).toEqual([]);
+    await disk.commit(
+      {
+        erased: [],
+        units: [unit(0), unit(7), unit(40_000), unit(99_999)],
+        shards: [
+          { shard: 0, bytes: bytesOf(50, 10) },
+          { shard: 9, bytes: new Uint8Array(0) },
+        ],
+      },
+      'relaxed',
+    );
+    await disk.commit({ ...put(8), shards: [{ shard: 0, bytes: bytesOf(51, 4000) }] }, 'strict');
+    for (let round = 0; round < 2; round++) {
+      for (const n of [0, 7, 8, 40_000, 99_999]) expect(await disk.readUnit(n)).toEqual(bytesOf(n));
+      expect(await disk.readUnit(1)).toBeUndefined();
+      expect(disk.unitsStored()).toBe(5);
+      expect(disk.summary.unitsStored).toBe(5);
+      const table = [...(await disk.loadTable())].sort((a, b) => a.shard - b.shard);
+      expect(table).toEqual([
+        { shard: 0, bytes: bytesOf(51, 4000) },
+        { shard: 9, bytes: new Uint8Array(0) },
+      ]);
+      disk = await reopened(disk);
+    }
+    await disk.close();
+    expect(await catalogue.list()).toMatchObject([{ unitsStored: 5, epoch: 3 }]);
+  });
+
+  it('answers reads asked for together, the same unit twice, and views into larger buffers', async () => {
+    const disk = await fresh();
+    const large = new Uint8Array(10 * UNIT_BYTES).map((_, i) => i * 3);
+    const view = large.subarray(100, 100 + UNIT_BYTES);
+    await disk.commit({ ...empty, units: [{ unit: 1, bytes: view }, unit(2), unit(3)] }, 'relaxed');
+    const answers = await Promise.all([1, 2, 3, 2, 4].map((n) => disk.readUnit(n)));
+    expect(answers).toEqual([view, bytesOf(2), bytesOf(3), bytesOf(2), undefined]);
+  });
+
+  it('erases before it puts, and counts exactly', async () => {
+    let disk = await fresh();
+    await disk.commit(put(10, 11, 12, 13, 20), 'relaxed');
+    await disk.commit(
+      {
+        erased: [
+          { first: 11, count: 3 },
+          { first: 500, count: 0 },
+          { first: 600, count: 1000 },
+        ],
+        units: [unit(12, 77), unit(20, 78), unit(30, 79)],
+        shards: [],
+      },
+      'relaxed',
+    );
+    for (let round = 0; round < 2; round++) {
+      expect(await Promise.all([10, 11, 12, 13, 20, 30].map((n) => disk.readUnit(n)))).toEqual([
+        bytesOf(10),
+        undefined,
+        bytesOf(77),
+        undefined,
+        bytesOf(78),
+        bytesOf(79),
+      ]);
+      expect(disk.unitsStored()).toBe(4);
+      disk = await reopened(disk);
+    }
+    await disk.commit({ ...empty, erased: [{ first: 0, count: spec.totalUnits }] }, 'relaxed');
+    expect(disk.unitsStored()).toBe(0);
+    expect((await reopened(disk)).unitsStored()).toBe(0);
+  });
+
+  it('agrees with a plain map over random commits', async () => {
+    let disk = await fresh();
+    const model = new Map<number, number>();
+    let state = 12345;
+    const below = (n: number): number => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % n;
+    for (let i = 0; i < 300; i++) {
+      const first = below(400);
+      const erased = below(3) === 0 ? [{ first, count: below(60) }] : [];
+      const units = Array.from({ length: below(5) }, () =>
+        unit(below(460) * (below(2) === 0 ? 1 : 200), below(200)),
+      );
+      for (const run of erased) for (let n = run.first; n < run.first + run.count; n++) model.delete(n);
+      for (const one of units) model.set(one.unit, one.bytes[0] as number);
+      await disk.commit({ erased, units, shards: [] }, 'relaxed');
+      expect(disk.unitsStored()).toBe(model.size);
+      if (i % 100 === 99) disk = await reopened(disk);
+    }
+    for (let n = 0; n < 100_000; n = n < 460 ? n + 1 : n + 200 - (n % 200)) {
+      expect((await disk.readUnit(n))?.[0]).toBe(model.get(n));
+    }
+  });
+
+  it('keeps a point in time of table shards', async () => {
+    const disk = await fresh();
+    const shard = bytesOf(1);
+    const done = disk.commit({ ...empty, shards: [{ shard: 4, bytes: shard }] }, 'relaxed');
+    shard.fill(0xee);
+    await done;
+    expect(await disk.loadTable()).toEqual([{ shard: 4, bytes: bytesOf(1) }]);
+  });
+
+  it.each([
+    ['a short unit', { ...empty, units: [{ unit: 1, bytes: new Uint8Array(UNIT_BYTES - 1) }] }],
+    ['a long unit', { ...empty, units: [{ unit: 1, bytes: new Uint8Array(UNIT_BYTES + 1) }] }],
+    ['a unit beyond the end', put(100_000)],
+    ['a negative unit', put(-1)],
+    ['a fraction', put(0.5)],
+    ['a run beyond the end', { ...empty, erased: [{ first: 99_999, count: 2 }] }],
+    ['a shard without number', { ...empty, shards: [{ shard: Number.NaN, bytes: bytesOf(1) }] }],
+  ])('refuses %s and keeps nothing of that commit', async (_what, wrong: MediaCommit) => {
+    let disk = await fresh();
+    await disk.commit(put(1), 'relaxed');
+    const mixed = { erased: wrong.erased, units: [unit(2), ...wrong.units], shards: wrong.shards };
+    await expect((async () => disk.commit(mixed, 'relaxed'))()).rejects.toMatchObject({ code: 'corrupt' });
+    await disk.commit(put(3), 'relaxed');
+    disk = await reopened(disk);
+    expect(await Promise.all([1, 2, 3].map((n) => disk.readUnit(n)))).toEqual([
+      bytesOf(1),
+      undefined,
+      bytesOf(3),
+    ]);
+    expect(disk.unitsStored()).toBe(2);
+  });
+
+  it('ends with close: what was under way is kept, later calls say lost', async () => {
+    const disk = await fresh();
+    const underWay = disk.commit(put(6), 'strict');
+    const closed = disk.close();
+    await Promise.all([underWay, closed, disk.close()]);
+    for (const call of [
+      async () => disk.readUnit(6),
+      async () => disk.readUnit(7),
+      () => disk.loadTable(),
+      async () => disk.commit(put(8), 'relaxed'),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ name: 'StoreError', code: 'lost' });
+    }
+    expect(await (await open(disk.summary.id)).readUnit(6)).toEqual(bytesOf(6));
+  });
+
+  it('says every error in one sentence', async () => {
+    const errors = await Promise.all(
+      [
+        () => catalogue.open('nonesuch'),
+        () => catalogue.create({ ...spec, name: '' }),
+        () => catalogue.create({ ...spec, unitBytes: 0 }),
+      ].map((attempt) => attempt().then(undefined, (error: unknown) => error as Error)),
+    );
+    for (const error of errors) {
+      expect((error as Error).message).toMatch(/^[A-Z][^.!?]*; [^.!?]*\.$/);
+    }
+  });
+});

@@ -1,0 +1,37 @@
+import { StoreError } from '../flash/media-store.ts';
+
+/** Sentences that more than one catalogue says. */
+
+export function missingDisk(): StoreError {
+  return new StoreError(
+    'missing',
+    'This disk no longer exists, perhaps it was deleted elsewhere; choose another one.',
+  );
+}
+
+export function busyHere(): StoreError {
+  return new StoreError('busy', 'This disk is in use here; switch its machine off first.');
+}
+
+export function newerVersion(): StoreError {
+  return new StoreError(
+    'version',
+    'This disk was written by a newer version of this program; get the newest version to use it.',
+  );
+}
+
+export function closedDisk(): StoreError {
+  return new StoreError('lost', 'This disk has been closed; open it again.');
+}
+
+/** Calls a listener that others wrote; what it throws must not reach the store's own work. */
+export function notify(listener: ((error: Error) => void) | undefined, error: Error): void {
+  try {
+    listener?.(error);
+  } catch (thrown) {
+    // Shown as any uncaught error is, but from outside the store.
+    queueMicrotask(() => {
+      throw thrown;
+    });
+  }
+}

@@ -1,0 +1,179 @@
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { StoreError } from '../flash/media-store.ts';
+import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk } from './catalogue.ts';
+import { checkedName, checkedSpec, randomDiskId } from './disk-spec.ts';
+import { missingDisk } from './errors.ts';
+import { FileDisk } from './file-disk.ts';
+import { fileError } from './file-errors.ts';
+import { readJournal } from './file-journal.ts';
+import { lockFile } from './file-lock.ts';
+import { newSuperblock, summaryOf } from './superblock.ts';
+
+/**
+ * Disks in files, for Node: one file a disk, docs/disk-format.md. A disk's id is the name of its file.
+ */
+
+const EXTENSION = '.lnvmdisk';
+
+export class FileCatalogue implements DiskCatalogue {
+  readonly #directory: string;
+  /** The only id, when this is the catalogue of one file. */
+  readonly #only: string | undefined;
+  readonly #open = new Map<string, FileDisk>();
+
+  private constructor(directory: string, only: string | undefined) {
+    this.#directory = directory;
+    this.#only = only;
+  }
+
+  /** Every disk file (`*.lnvmdisk`) of a directory, which is made if need be. */
+  static ofDirectory(path: string): FileCatalogue {
+    return new FileCatalogue(resolve(path), undefined);
+  }
+
+  /** One file of any name, there or not yet (`--media FILE`): holds at most that disk. */
+  static ofFile(path: string): FileCatalogue {
+    return new FileCatalogue(dirname(resolve(path)), basename(path));
+  }
+
+  // The methods are async so that an error is a rejection, as with the other catalogues.
+
+  /** Oldest first. Files that are no disk of this format are passed over. */
+  async list(): Promise<readonly DiskSummary[]> {
+    return this.#ids()
+      .flatMap((id) => {
+        try {
+          return [this.#summary(id)];
+        } catch (error) {
+          const known = fileError(error, id);
+          if (known.code === 'corrupt' || known.code === 'version' || known.code === 'missing') return [];
+          throw known;
+        }
+      })
+      .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+  }
+
+  async create(spec: DiskSpec): Promise<DiskSummary> {
+    const id = this.#only ?? `${randomDiskId()}${EXTENSION}`;
+    const superblock = newSuperblock(checkedSpec(spec), id);
+    const path = join(this.#directory, id);
+    this.#locked(path, () => {
+      if (existsSync(path))
+        throw new StoreError('io', `${path} exists already; give the name of a new file.`);
+      FileDisk.create(path, superblock);
+    });
+    return summaryOf(superblock, 'file');
+  }
+
+  async open(id: string): Promise<OpenDisk> {
+    const disk = this.#hold(id);
+    try {
+      disk.countEpoch();
+      return disk;
+    } catch (error) {
+      await disk.close();
+      throw error;
+    }
+  }
+
+  /** Rejects `busy` while another process has the disk; in this one it may be open. */
+  async rename(id: string, name: string): Promise<DiskSummary> {
+    checkedName(name);
+    const open = this.#open.get(id);
+    if (open === undefined) return this.#withHeld(id, (disk) => disk.rename(name));
+    open.rename(name);
+    return open.summary;
+  }
+
+  async wipe(id: string): Promise<DiskSummary> {
+    return this.#withHeld(id, (disk) => disk.wipe());
+  }
+
+  async remove(id: string): Promise<void> {
+    const path = this.#path(id);
+    this.#locked(path, () => {
+      rmSync(path);
+      rmSync(`${path}.new`, { force: true });
+    });
+  }
+
+  /** Takes a disk that nobody else has. */
+  #hold(id: string): FileDisk {
+    const path = this.#path(id);
+    const unlock = tried(path, () => lockFile(path));
+    try {
+      // Of a rewriting that was cut short.
+      tried(path, () => rmSync(`${path}.new`, { force: true }));
+      const disk = FileDisk.open(path, () => {
+        this.#open.delete(id);
+        unlock();
+      });
+      this.#open.set(id, disk);
+      return disk;
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  async #withHeld(id: string, work: (disk: FileDisk) => void): Promise<DiskSummary> {
+    const disk = this.#hold(id);
+    try {
+      work(disk);
+      return disk.summary;
+    } finally {
+      await disk.close();
+    }
+  }
+
+  #locked(path: string, work: () => void): void {
+    tried(path, () => {
+      mkdirSync(this.#directory, { recursive: true });
+      const unlock = lockFile(path);
+      try {
+        work();
+      } finally {
+        unlock();
+      }
+    });
+  }
+
+  #ids(): readonly string[] {
+    if (this.#only !== undefined) return existsSync(join(this.#directory, this.#only)) ? [this.#only] : [];
+    if (!existsSync(this.#directory)) return [];
+    return tried(this.#directory, () => readdirSync(this.#directory)).filter((name) =>
+      name.endsWith(EXTENSION),
+    );
+  }
+
+  /** Reads headers only, locked or not. */
+  #summary(id: string): DiskSummary {
+    const open = this.#open.get(id);
+    if (open !== undefined) return open.summary;
+    const fd = openSync(join(this.#directory, id), 'r');
+    try {
+      const { superblock, units } = readJournal(fd, false);
+      return summaryOf({ ...superblock, id, unitsStored: units.size }, 'file');
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Of an existing disk's file. An id is a plain file name: none leads out of the directory. */
+  #path(id: string): string {
+    const known =
+      this.#only === undefined ? id.endsWith(EXTENSION) && basename(id) === id : id === this.#only;
+    const path = join(this.#directory, known ? id : '');
+    if (!known || !existsSync(path)) throw missingDisk();
+    return path;
+  }
+}
+
+function tried<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fileError(error, path);
+  }
+}

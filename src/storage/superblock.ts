@@ -1,0 +1,66 @@
+import { StoreError } from '../flash/media-store.ts';
+import type { DiskSpec, DiskSummary } from './catalogue.ts';
+import { isIndex, specProblem } from './disk-spec.ts';
+import { newerVersion } from './errors.ts';
+
+/** The format of disks in IndexedDB and in files; docs/disk-format.md describes it. */
+export const DISK_FORMAT = 1;
+
+/** The one record that says what a disk is. In IndexedDB an object, in disk files the same as JSON. */
+export interface Superblock extends DiskSpec {
+  readonly format: typeof DISK_FORMAT;
+  readonly id: string;
+  readonly createdAtMs: number;
+  readonly epoch: number;
+  readonly unitsStored: number;
+}
+
+/**
+ * Reads a superblock from anything: records are data, and a page on the same origin could have written
+ * them. Only known own fields are taken, each checked.
+ * @throws StoreError `version` when its format is newer than this program, else `corrupt`
+ */
+export function parseSuperblock(record: unknown): Superblock {
+  const field = (name: string): unknown =>
+    typeof record === 'object' && record !== null && Object.hasOwn(record, name)
+      ? (record as Record<string, unknown>)[name]
+      : undefined;
+  const format = field('format');
+  if (Number.isSafeInteger(format) && (format as number) > DISK_FORMAT) throw newerVersion();
+  const spec = {
+    name: field('name'),
+    deviceLine: field('deviceLine'),
+    sizeBytes: field('sizeBytes'),
+    unitBytes: field('unitBytes'),
+    totalUnits: field('totalUnits'),
+  };
+  const id = field('id');
+  const createdAtMs = field('createdAtMs');
+  const epoch = field('epoch');
+  const unitsStored = field('unitsStored');
+  if (
+    format !== DISK_FORMAT ||
+    typeof id !== 'string' ||
+    !isIndex(createdAtMs, Number.MAX_SAFE_INTEGER) ||
+    !isIndex(epoch, Number.MAX_SAFE_INTEGER) ||
+    specProblem(spec) !== undefined ||
+    !isIndex(unitsStored, (spec.totalUnits as number) + 1)
+  ) {
+    throw new StoreError(
+      'corrupt',
+      'The first record of this disk is damaged; delete the disk, and restore it from an export if there is one.',
+    );
+  }
+  return { format, id, createdAtMs, epoch, unitsStored, ...(spec as DiskSpec) };
+}
+
+export function newSuperblock(spec: DiskSpec, id: string): Superblock {
+  return { format: DISK_FORMAT, id, createdAtMs: Date.now(), epoch: 0, unitsStored: 0, ...spec };
+}
+
+/** What the outside sees of it. */
+export function summaryOf(superblock: Superblock, kept: DiskSummary['kept']): DiskSummary {
+  const { id, createdAtMs, epoch, unitsStored, name, deviceLine, sizeBytes, unitBytes, totalUnits } =
+    superblock;
+  return { name, deviceLine, sizeBytes, unitBytes, totalUnits, id, createdAtMs, epoch, unitsStored, kept };
+}

@@ -1,0 +1,372 @@
+/**
+ * A lab without an emulator, for working on the page: `npm run dev`, then `?fake`. Boots in two seconds,
+ * echoes what is typed and keeps writing to its flash. `?fake&crash` crashes once it runs. Never in a
+ * build: only imported behind import.meta.env.DEV.
+ */
+import type {
+  ChunkStateName,
+  DeviceLineResult,
+  DiskRow,
+  GeometryReport,
+  LabRemote,
+  MapFrame,
+  MapShape,
+  PageMessage,
+  PowerState,
+  WorkerMessage,
+} from '../../rpc/protocol.ts';
+import type { Connection, ConnectionListener, LabClient } from '../state/connection.ts';
+
+const STATES: Readonly<Record<number, ChunkStateName>> = { 1: 'free', 2: 'closed', 4: 'open', 8: 'offline' };
+
+export function connectFake(listener: ConnectionListener): Connection {
+  const lab = new FakeLab((message) => queueMicrotask(() => listener.message(message)));
+  return {
+    // Calls of the page's own thread look like those of a worker.
+    client: new Proxy(lab as unknown as LabClient, {
+      get: (target, name) => {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function') return undefined;
+        return async (...args: unknown[]) => (method as (...args: unknown[]) => unknown).apply(lab, args);
+      },
+    }),
+    send: (message) => lab.take(message),
+  };
+}
+
+class FakeLab implements LabRemote {
+  readonly #post: (message: WorkerMessage) => void;
+  readonly #files = new Map<string, Uint8Array>();
+  #disks: DiskRow[] = [];
+  #power: PowerState = 'off';
+  #diskId: string | undefined;
+  #shape: MapShape | undefined;
+  #state = new Uint8Array(0);
+  #written = new Uint32Array(0);
+  #erases = new Uint32Array(0);
+  #dirty = new Map<number, number>();
+  #line = 0;
+  #life = 0;
+  #counters = { commands: 0, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
+
+  constructor(post: (message: WorkerMessage) => void) {
+    this.#post = post;
+  }
+
+  async init(): Promise<void> {
+    // Nothing to fetch.
+  }
+
+  async storage() {
+    return { indexedDb: true, reason: '', usageBytes: 3e8, quotaBytes: 6e10, persisted: false };
+  }
+
+  async persistStorage() {
+    return false;
+  }
+
+  async parseDevice(line: string, sizeBytes: number): Promise<DeviceLineResult> {
+    const words = line.replace(/^\s*-device\s+/, '').split(',');
+    const given = new Map(words.slice(1).map((w) => w.split('=') as [string, string]));
+    const of = (name: string, fallback: number) => Number(given.get(name) ?? fallback);
+    if (!words[0]?.startsWith('nvme'))
+      return { ok: false, error: `"${words[0]}" is not a device known here; nvme is.` };
+    const pln = of('lnum_pln', 1);
+    if (![1, 2, 4].includes(pln))
+      return {
+        ok: false,
+        option: 'lnum_pln',
+        error: `lnum_pln=${pln}: only 1, 2 or 4 planes exist; lnum_pln=2 would work.`,
+      };
+    const geometry = {
+      numCh: of('lnum_ch', 1),
+      numLun: of('lnum_lun', 1),
+      numPln: pln,
+      numChk: 0,
+      numPg: of('lpgs_per_blk', 256),
+      secsPerPg: of('lsecs_per_pg', 1),
+      secSizeBytes: of('lsec_size', 4096),
+      oobSizeBytes: of('lmetasize', 16),
+    };
+    const perChunk = geometry.secsPerPg * geometry.numPg * pln;
+    geometry.numChk = Math.floor(sizeBytes / 4104 / perChunk / (geometry.numLun * geometry.numCh));
+    return {
+      ok: true,
+      kind: of('lver', 0) === 1 ? 'ocssd12' : 'plain',
+      dialect: 'qemu-nvme, branch ocssd12',
+      notes: given.has('lbbtable')
+        ? ['lbbtable=bbtable.qemu: the bad-block table is part of the disk here.']
+        : [],
+      options: [...given].map(([name, value]) => ({
+        name,
+        value,
+        defaultValue: '1',
+        given: true,
+        meaning: 'what this option does here, in one phrase',
+      })),
+      geometry,
+      totalSecs: Math.floor(sizeBytes / 4096),
+    };
+  }
+
+  async report(line: string, sizeBytes: number, lunBegin = 0, lunEnd = 0): Promise<GeometryReport> {
+    const parsed = await this.parseDevice(line, sizeBytes);
+    if (!parsed.ok) throw new Error(parsed.error);
+    const g = parsed.geometry;
+    const luns = lunEnd - lunBegin + 1;
+    const chunkBytes = g.numPg * g.secsPerPg * g.numPln * 4096;
+    const rawBytes = chunkBytes * g.numChk * luns;
+    const fails = g.numChk < 11;
+    const safe = (luns & (luns - 1)) === 0;
+    return {
+      lunBegin,
+      lunEnd,
+      createSucceeds: !fails,
+      safe,
+      reason: fails
+        ? `pblk needs at least 11 chunks per LUN here and this disk has ${g.numChk}; a disk of 3 GiB or more works.`
+        : safe
+          ? ''
+          : `${luns} LUNs: pblk accepts only powers of two without saying so; LUNs 0 to 3 work.`,
+      lines: g.numChk,
+      chunkBytes,
+      rawBytes,
+      usableSectors: fails ? 0 : Math.floor((rawBytes * 0.68) / 4096),
+      usableBytes: fails ? 0 : rawBytes * 0.68,
+      opPercent: 32,
+      bufferEntries: 1024,
+      bufferBytes: 4 << 20,
+      l2pBytes: rawBytes / 1024,
+      scanReads: g.numChk * luns * 2,
+    };
+  }
+
+  async listDisks() {
+    return this.#disks.map((d) => ({ ...d, open: d.id === this.#diskId && this.#power !== 'off' }));
+  }
+
+  async createDisk(name: string, deviceLine: string, sizeBytes: number, kept: 'indexeddb' | 'memory') {
+    const id = `d${this.#disks.length + 1}`;
+    const disk: DiskRow = {
+      id,
+      name,
+      deviceLine,
+      sizeBytes,
+      storedBytes: 1 << 20,
+      createdAtMs: Date.now(),
+      kept,
+      open: false,
+    };
+    this.#disks.push(disk);
+    return disk;
+  }
+
+  async renameDisk(id: string, name: string) {
+    this.#disks = this.#disks.map((d) => (d.id === id ? { ...d, name } : d));
+    return this.#disk(id);
+  }
+
+  async wipeDisk(id: string) {
+    return this.#disk(id);
+  }
+
+  async removeDisk(id: string) {
+    this.#disks = this.#disks.filter((d) => d.id !== id);
+  }
+
+  async status() {
+    return { power: this.#power, diskId: this.#diskId, map: this.#shape };
+  }
+
+  async powerOn(options: { diskId: string }) {
+    const life = ++this.#life;
+    const disk = this.#disk(options.diskId);
+    this.#diskId = disk.id;
+    const parsed = await this.parseDevice(disk.deviceLine, disk.sizeBytes);
+    if (!parsed.ok) throw new Error(parsed.error);
+    const started = performance.now();
+    this.#set('loading');
+    for (let done = 0; done <= 6e6 && life === this.#life; done += 1e6) {
+      this.#boot('fetch', 'bzImage', started, done, 6e6);
+      await wait(100);
+    }
+    this.#open({ ...parsed.geometry, kind: parsed.kind });
+    this.#set('booting');
+    const log = [
+      'Linux version 5.10.223',
+      'nvme nvme0: pci function 0000:00:08.0',
+      'nvm: registered nvme0n1',
+    ];
+    for (const stage of ['unpack', 'bios', 'kernel', 'init'] as const) {
+      for (const line of log) {
+        if (life !== this.#life) return;
+        this.#boot(stage, `[    0.${Math.floor(performance.now() - started)}] ${line}`, started);
+        if (stage === 'kernel') this.#say(0, `[    0.512] ${line}\r\n`);
+        await wait(80);
+      }
+    }
+    this.#boot('ready', '', started);
+    this.#say(0, '\r\nWelcome to LightNVM Lab\r\n\x1b[1;32m/ #\x1b[0m ');
+    this.#say(1, '\x1b[1;32m/ #\x1b[0m ');
+    this.#set('running');
+    void this.#live(life);
+    if (new URLSearchParams(location.search).has('crash')) {
+      await wait(1500);
+      this.#set('crashed', 'Kernel panic - not syncing: Attempted to kill init!');
+    }
+  }
+
+  async powerOff() {
+    this.#life++;
+    this.#set('halted');
+  }
+
+  async powerCut() {
+    this.#life++;
+    this.#set('off');
+    this.#shape = undefined;
+    this.#post({ type: 'shape', map: undefined });
+  }
+
+  async reset() {
+    await this.powerCut();
+    if (this.#diskId) await this.powerOn({ diskId: this.#diskId });
+  }
+
+  async exec(command: string) {
+    return { status: 0, output: `${command}: not a real machine\n` };
+  }
+
+  consoleSend(tty: 0 | 1, bytes: Uint8Array) {
+    const text = new TextDecoder().decode(bytes);
+    this.#say(tty, text === '\r' ? '\r\n\x1b[1;32m/ #\x1b[0m ' : text);
+  }
+
+  consoleResize() {
+    // No window to tell.
+  }
+
+  async putFile(name: string, bytes: Uint8Array) {
+    this.#files.set(name, bytes);
+  }
+
+  async getFile(name: string) {
+    return this.#files.get(name) ?? new Uint8Array();
+  }
+
+  async listFiles() {
+    return [...this.#files].map(([name, bytes]) => ({ name, sizeBytes: bytes.length }));
+  }
+
+  async mapSnapshot() {
+    return this.#frame([...this.#state.keys()]);
+  }
+
+  async chunkDetails(ch: number, lun: number, chk: number) {
+    const shape = this.#shape;
+    if (!shape) throw new Error('No disk is open.');
+    const first = ((chk * shape.numCh + ch) * shape.numLun + lun) * shape.numPln;
+    const planes = Array.from({ length: shape.numPln }, (_, pln) => ({
+      pln,
+      state: STATES[this.#state[first + pln] ?? 1] ?? 'free',
+      writtenSecs: this.#written[first + pln] ?? 0,
+      secsPerBlk: shape.numPg * shape.secsPerPg,
+      eraseCount: this.#erases[first + pln] ?? 0,
+      badBlock: this.#state[first + pln] === 8 ? 'grown bad' : 'good',
+    }));
+    return { ch, lun, chk, planes };
+  }
+
+  async sectorBytes() {
+    return undefined;
+  }
+
+  take(message: PageMessage) {
+    if (message.type !== 'nextFrame') return;
+    const blocks = [...this.#dirty.keys()];
+    const map = blocks.length > 0 ? this.#frame(blocks) : undefined;
+    this.#dirty.clear();
+    this.#post({ type: 'frame', map, counters: { ...this.#counters } });
+  }
+
+  #open(shape: MapShape) {
+    this.#shape = shape;
+    const blocks = shape.numCh * shape.numLun * shape.numChk * shape.numPln;
+    this.#state = new Uint8Array(blocks).fill(1);
+    this.#written = new Uint32Array(blocks);
+    this.#erases = new Uint32Array(blocks);
+    const perChunk = shape.numPln * shape.numLun * shape.numCh;
+    for (const bad of [perChunk * 5 + 2 * shape.numPln, perChunk * 20 + 9 * shape.numPln])
+      for (let p = 0; p < shape.numPln; p++) if (bad + p < blocks) this.#state[bad + p] = 8;
+    this.#post({ type: 'shape', map: shape });
+  }
+
+  /** Fills line after line over the first four LUNs, as pblk does. */
+  async #live(life: number) {
+    this.#line = 0;
+    let at = 0;
+    while (life === this.#life && this.#shape?.kind === 'ocssd12') {
+      const shape = this.#shape;
+      const full = shape.numPg * shape.secsPerPg;
+      for (let lun = 0; lun < Math.min(4, shape.numLun); lun++)
+        for (let p = 0; p < shape.numPln; p++) {
+          const block = (this.#line * shape.numCh * shape.numLun + lun) * shape.numPln + p;
+          if (this.#state[block] === 8) continue;
+          this.#written[block] = at;
+          this.#state[block] = at >= full ? 2 : 4;
+          this.#dirty.set(block, 2);
+        }
+      this.#counters.commands += 8;
+      this.#counters.writtenBytes += 8 * 65536;
+      this.#counters.pendingCommits = Math.random() < 0.5 ? 3 : 0;
+      if (at >= full) {
+        if (++this.#line >= Math.min(10, shape.numChk)) {
+          this.#counters.pendingCommits = 0;
+          return;
+        }
+        at = 0;
+      }
+      at = Math.min(full, at + Math.ceil(full / 24));
+      await wait(60);
+    }
+  }
+
+  #frame(blocks: number[]): MapFrame {
+    return {
+      block: Uint32Array.from(blocks),
+      state: Uint8Array.from(blocks, (b) => this.#state[b] ?? 1),
+      writtenSecs: Uint32Array.from(blocks, (b) => this.#written[b] ?? 0),
+      eraseCount: Uint32Array.from(blocks, (b) => this.#erases[b] ?? 0),
+      lastOp: Uint8Array.from(blocks, (b) => this.#dirty.get(b) ?? 0),
+    };
+  }
+
+  #disk(id: string): DiskRow {
+    const disk = this.#disks.find((d) => d.id === id);
+    if (!disk) throw new Error('That disk is gone.');
+    return disk;
+  }
+
+  #set(state: PowerState, reason = '') {
+    this.#power = state;
+    this.#post({ type: 'power', state, reason });
+  }
+
+  #say(tty: 0 | 1, text: string) {
+    this.#post({ type: 'console', tty, bytes: new TextEncoder().encode(text) });
+  }
+
+  #boot(
+    stage: 'fetch' | 'unpack' | 'bios' | 'kernel' | 'init' | 'ready',
+    detail: string,
+    t0: number,
+    done = 0,
+    all = 0,
+  ) {
+    const elapsedMs = performance.now() - t0;
+    const bytes = all > 0 ? { doneBytes: done, totalBytes: all } : {};
+    this.#post({ type: 'boot', progress: { stage, detail, elapsedMs, ...bytes } });
+  }
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,99 @@
+import { buildConfig, mediumOf } from '../src/lab/device-line.ts';
+import { Lab } from '../src/lab/lab.ts';
+import type { ExecResult, Notice, PowerState } from '../src/lab/types.ts';
+import { nodeEnvironment } from '../src/headless/node-environment.ts';
+import type { DiskCatalogue } from '../src/storage/catalogue.ts';
+import { MemoryCatalogue } from '../src/storage/memory.ts';
+
+const MIB = 2 ** 20;
+
+/** A booted lab for tests: the real guest on the real device, in Node. */
+export interface Booted {
+  readonly lab: Lab;
+  readonly catalogue: DiskCatalogue;
+  readonly diskId: string;
+  readonly notices: Notice[];
+  readonly powers: PowerState[];
+  /** What was on the first console, as text. */
+  console(): string;
+  /** Runs a command and fails the test if it fails. */
+  run(command: string, timeoutMs?: number): Promise<string>;
+  exec(command: string, timeoutMs?: number): Promise<ExecResult>;
+  /** The plug is pulled and put in again; the disk is what it was. */
+  powerCycle(): Promise<void>;
+  off(): Promise<void>;
+}
+
+const environment = nodeEnvironment();
+
+export interface BootOptions {
+  readonly line: string;
+  readonly sizeMiB: number;
+  readonly memoryMiB?: number;
+  readonly catalogue?: DiskCatalogue;
+  readonly diskId?: string;
+}
+
+export async function boot(options: BootOptions): Promise<Booted> {
+  const sizeBytes = options.sizeMiB * MIB;
+  const built = buildConfig(options.line, sizeBytes);
+  if (!built.ok) throw new Error(built.error);
+  const catalogue = options.catalogue ?? new MemoryCatalogue();
+  const diskId =
+    options.diskId ??
+    (await catalogue.create({ name: 'test', deviceLine: options.line, sizeBytes, ...mediumOf(built.config) })).id;
+  const notices: Notice[] = [];
+  const powers: PowerState[] = [];
+  const decoder = new TextDecoder();
+  let consoleText = '';
+  const lab = new Lab(environment, {
+    console: (tty, bytes) => {
+      if (tty === 0) consoleText += decoder.decode(bytes, { stream: true });
+    },
+    power: (state) => powers.push(state),
+    boot: () => {},
+    notice: (notice) => notices.push(notice),
+  });
+  const power = { catalogue, diskId, memoryMiB: options.memoryMiB ?? 128, cmdline: '' };
+  const on = async () => {
+    await lab.powerOn(power);
+    await lab.whenReady();
+  };
+  await on();
+  const exec = (command: string, timeoutMs = 240_000) => lab.exec(command, { timeoutMs });
+  return {
+    lab,
+    catalogue,
+    diskId,
+    notices,
+    powers,
+    console: () => consoleText,
+    exec,
+    async run(command, timeoutMs) {
+      const { status, output } = await exec(command, timeoutMs);
+      if (status !== 0) throw new Error(`${command}: status ${status}\n${output}`);
+      return output;
+    },
+    async powerCycle() {
+      await lab.powerCut();
+      await on();
+    },
+    off: () => lab.powerCut(),
+  };
+}
+
+export const tutorialLine =
+  '-device nvme,drive=mynvme,serial=deadbeef,namespaces=1,lver=1,lmetasize=16,ll2pmode=0,nlbaf=5,lba_index=3,mdts=10,lnum_lun=16,lnum_pln=2,lsec_size=4096,lsecs_per_pg=4,lpgs_per_blk=512,lbbtable=bbtable.qemu,lmetadata=meta.qemu,ldebug=1';
+
+/** A 1.2 device line with the parts given. */
+export function line12(parts: string): string {
+  return `nvme,serial=test,lver=1,lba_index=3,nlbaf=5,mdts=10,lmetasize=16,${parts}`;
+}
+
+export const createTarget = (begin: number, end: number, name = 'mydevice') =>
+  `nvme lnvm create -d nvme0n1 -n ${name} -t pblk -b ${begin} -e ${end}`;
+
+/** Lines of the kernel log that mean that something is broken. */
+export function kernelComplaints(dmesg: string): string[] {
+  return dmesg.split('\n').filter((line) => /WARNING|BUG|Oops|Call Trace|timeout/.test(line));
+}
