@@ -20,7 +20,8 @@ function list(below = '') {
 function readManifest() {
   try {
     const manifest = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8'));
-    if (manifest.format !== 1) problems.push(`manifest.json has format ${manifest.format}; this script knows format 1.`);
+    if (manifest.format !== 1)
+      problems.push(`manifest.json has format ${manifest.format}; this script knows format 1.`);
     else if (!Array.isArray(manifest.files)) problems.push('manifest.json has no list of files.');
     else return manifest;
   } catch (error) {
@@ -49,12 +50,17 @@ if (manifest) {
       problems.push(`${name} is not the file of the manifest: its SHA-256 differs.`);
     if (role === 'kernel' || role === 'initramfs') total += bytes.length;
   }
-  for (const name of list()) if (!known.has(name)) problems.push(`${name} is in ${dir}, but not in the manifest.`);
+  for (const name of list())
+    if (!known.has(name)) problems.push(`${name} is in ${dir}, but not in the manifest.`);
   for (const role of ['kernel', 'initramfs', 'bios', 'vga-bios'])
-    if (!manifest.files.some((file) => file.role === role)) problems.push(`The manifest names no file with the role ${role}.`);
-  if (total > LIMIT) problems.push(`Kernel and initramfs have ${total} bytes together; the limit is ${LIMIT}.`);
+    if (!manifest.files.some((file) => file.role === role))
+      problems.push(`The manifest names no file with the role ${role}.`);
+  if (total > LIMIT)
+    problems.push(`Kernel and initramfs have ${total} bytes together; the limit is ${LIMIT}.`);
 }
 
 for (const problem of problems) console.error(problem);
 if (problems.length > 0) process.exit(1);
-console.log(`${manifest.files.length} files match the manifest; kernel and initramfs: ${total} bytes of ${LIMIT}.`);
+console.log(
+  `${manifest.files.length} files match the manifest; kernel and initramfs: ${total} bytes of ${LIMIT}.`,
+);

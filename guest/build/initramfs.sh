@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs inside the build chroot: /build/root -> /build/out/initramfs.cpio.zst.
 # The kernel's own gen_init_cpio writes the archive from a sorted list: owner,
-# time and inode numbers come from here and not from the file system.
+# mode, time and inode numbers come from here and not from the file system.
 set -euo pipefail
 
 guest=/build/guest
@@ -18,9 +18,11 @@ gcc -O1 -o /build/gen_init_cpio /build/linux/usr/gen_init_cpio.c
     if [ -L "$path" ]; then
       echo "slink $name $(readlink "$path") 777 0 0"
     elif [ -d "$path" ]; then
-      echo "dir $name $(stat -c %a "$path") 0 0"
+      echo "dir $name 755 0 0"
+    elif [ -x "$path" ]; then
+      echo "file $name $root$name 755 0 0"
     else
-      echo "file $name $root$name $(stat -c %a "$path") 0 0"
+      echo "file $name $root$name 644 0 0"
     fi
   done
   # The kernel opens this before /init runs.

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 
 const [dest, out, guest] = process.argv.slice(2);
 const versions = Object.fromEntries(
-  [...readFileSync(join(guest, 'versions'), 'utf8').matchAll(/^([A-Z_0-9]+)=([^\s']\S*)/gm)].map((m) => [m[1], m[2]]),
+  [...readFileSync(join(guest, 'versions'), 'utf8').matchAll(/^([A-Z_0-9]+)=([^\s']\S*)/gm)].map((m) => [
+    m[1],
+    m[2],
+  ]),
 );
 const pkg = (name, key, licence) => ({ name, version: versions[`${key}_VERSION`], licence });
 const packages = {
@@ -22,7 +25,17 @@ const packages = {
   seabios: pkg('seabios', 'SEABIOS', 'LGPL-3.0-only'),
   labd: { name: 'labd', version: '1', licence: 'MIT' },
 };
-const userland = ['busybox', 'glibc', 'util-linux', 'e2fsprogs', 'f2fs-tools', 'fio', 'libaio', 'nvme-cli', 'labd'];
+const userland = [
+  'busybox',
+  'glibc',
+  'util-linux',
+  'e2fsprogs',
+  'f2fs-tools',
+  'fio',
+  'libaio',
+  'nvme-cli',
+  'labd',
+];
 
 function file(name, role, from, licence, more = {}) {
   const bytes = readFileSync(join(dest, name));
@@ -42,11 +55,17 @@ const files = [
     compression: 'lz4',
     uncompressedSize: statSync(join(out, 'vmlinux.bin')).size,
   }),
-  file('initramfs.cpio.zst', 'initramfs', userland, 'GPL-2.0-only AND GPL-2.0-or-later AND LGPL-2.0-only AND LGPL-2.1-only AND LGPL-2.1-or-later AND BSD-3-Clause AND MIT', {
-    compression: 'zstd',
-    uncompressedSize: cpio.length,
-    uncompressedSha256: createHash('sha256').update(cpio).digest('hex'),
-  }),
+  file(
+    'initramfs.cpio.zst',
+    'initramfs',
+    userland,
+    'GPL-2.0-only AND GPL-2.0-or-later AND LGPL-2.0-only AND LGPL-2.1-only AND LGPL-2.1-or-later AND BSD-3-Clause AND MIT',
+    {
+      compression: 'zstd',
+      uncompressedSize: cpio.length,
+      uncompressedSha256: createHash('sha256').update(cpio).digest('hex'),
+    },
+  ),
   file('seabios.bin', 'bios', ['seabios'], packages.seabios.licence),
   file('vgabios.bin', 'vga-bios', ['seabios'], packages.seabios.licence),
   file('kernel.config', 'info', ['linux'], packages.linux.licence),

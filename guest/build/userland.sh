@@ -37,6 +37,10 @@ mkdir -p "$root"/{bin,sbin,lib,etc,root,proc,sys,dev,run,tmp,mnt,host,usr/bin,us
 step "busybox $BUSYBOX_VERSION"
 (
   cd "$src/busybox"
+  # The banner carries the time of the build; the package's version is of use.
+  export KCONFIG_NOTIMESTAMP=1
+  sed -i "s|\" (\"BB_BUILD_TAG\")\"|\" (Debian $BUSYBOX_VERSION)\"|" libbb/messages.c
+  grep -qF "(Debian $BUSYBOX_VERSION)" libbb/messages.c
   make -s mrproper > /dev/null
   make -s defconfig > /dev/null
   # The last line for a symbol wins only if earlier ones are gone.

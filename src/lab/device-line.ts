@@ -4,6 +4,7 @@
  */
 import type { ControllerConfig, NamespaceConfig } from '../device/config.ts';
 import { deriveGeometry } from '../flash/geometry.ts';
+import { PLAIN_UNIT_BYTES } from '../flash/plain.ts';
 import { foreignDialect, OUR_DIALECT } from './device-line-dialect.ts';
 import { geometryFor } from './device-line-geometry.ts';
 import { notesFor } from './device-line-notes.ts';
@@ -13,9 +14,6 @@ import { quoted } from './options-value.ts';
 import { OPTIONS } from './options.ts';
 import { checkSize, shown } from './size.ts';
 import type { DeviceLineError, DeviceLineOk, DeviceLineResult, OptionRow } from './types.ts';
-
-/** A plain disk is stored in units of 32 KiB of logical blocks, without out-of-band bytes. */
-export const PLAIN_UNIT_BYTES = 32_768;
 
 export type BuildResult =
   { readonly ok: true; readonly config: ControllerConfig; readonly result: DeviceLineOk } | DeviceLineError;

@@ -33,7 +33,7 @@ export type PblkFailure =
   | 'buffer-memory' // could not initialize write buffer
   | 'l2p-memory' // failed to allocate L2P
   | 'l2p-wraps' // the L2P size wrapped in 32 bits: the kernel writes past its table
-  | 'first-line' // the first line's smeta is more than one transfer
+  | 'first-line' // the first line's smeta is more than one transfer: the kernel faults (seen)
   | 'same-address'; // every sector of the first line's smeta has the same address: the device refuses it
 
 /** Why a target that is created is not to be used. */
@@ -115,13 +115,7 @@ interface LineMeta {
  * computed from l_mg->nr_lines, which pblk_line_mg_init sets only afterwards (seen in a running kernel).
  * Undefined when the loop would not end.
  */
-function lineMeta(
-  clba: number,
-  allLuns: number,
-  wsOpt: number,
-  csecs: number,
-  nrLines: number,
-): LineMeta | undefined {
+function lineMeta(clba: number, allLuns: number, wsOpt: number, csecs: number): LineMeta | undefined {
   const secPerLine = mul(clba, allLuns);
   const lunBitmapLen = bitmapBytes(allLuns);
   const smetaSec = Math.ceil((SIZE_OF.lineSmeta + lunBitmapLen) / (wsOpt * csecs)) * wsOpt;

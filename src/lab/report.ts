@@ -16,7 +16,7 @@ import {
 } from './report-advice.ts';
 import { lunRange } from './report-luns.ts';
 import { DEFAULT_MEMORY_BYTES } from './report-memory.ts';
-import type { PblkAnswer } from './report-pblk.ts';
+import type { PblkAnswer, PblkFailure } from './report-pblk.ts';
 import { readableBytes } from './size.ts';
 import type { GeometryReport } from './types.ts';
 
@@ -87,14 +87,11 @@ export function geometryReport(
   };
 }
 
-/** A create that fails can do harm as well: it erases, or writes past the kernel's own tables. */
+/** A create that fails can do harm as well: it writes to chunks, past the kernel's own tables, or faults. */
 function isSafe(answer: PblkAnswer): boolean {
   if (answer.failure === undefined) return answer.danger === undefined;
-  return (
-    answer.danger !== 'overruns-channel' &&
-    answer.failure !== 'l2p-wraps' &&
-    answer.failure !== 'same-address'
-  );
+  const harmful: readonly PblkFailure[] = ['l2p-wraps', 'same-address', 'first-line'];
+  return answer.danger !== 'overruns-channel' && !harmful.includes(answer.failure);
 }
 
 function refused(lunBegin: number, lunEnd: number, reason: string): GeometryReport {
@@ -205,7 +202,7 @@ function failureReason(trial: CreateTrial, answer: PblkAnswer): string {
       return dangerReason(trial, answer);
     case 'first-line':
       return sentence(
-        `With mdts=${trial.mdts} a transfer is smaller than what pblk writes together ("could not initialize maps")`,
+        `With mdts=${trial.mdts} a transfer is smaller than what pblk writes together, at which Linux faults ("BUG: kernel NULL pointer dereference")`,
         trial,
         [adviseMdts],
       );

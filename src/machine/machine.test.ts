@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   asm,
@@ -161,6 +162,7 @@ describe('the life of a machine', () => {
       setTimeout(async () => { await idle.destroy(); await busy.destroy(); await never.destroy(); console.log('destroyed'); }, 200);
     `;
     const child = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
       timeout: 60_000,
       encoding: 'utf8',
     });

@@ -46,9 +46,11 @@ export interface OpenDisk extends MediaStore {
 
 export interface DiskCatalogue {
   list(): Promise<readonly DiskSummary[]>;
+  /** Rejects with StoreError `io` when the spec is out of bounds; see disk-spec.ts. */
   create(spec: DiskSpec): Promise<DiskSummary>;
   /** Takes the exclusive lock; rejects with StoreError `busy` if someone else has it. */
   open(id: string): Promise<OpenDisk>;
+  /** Works while the disk is open too; then {@link OpenDisk.summary} has the new name, at the latest after a commit. */
   rename(id: string, name: string): Promise<DiskSummary>;
   /** Factory reset: every unit and shard goes, the spec stays. Rejects `busy` while the disk is open. */
   wipe(id: string): Promise<DiskSummary>;

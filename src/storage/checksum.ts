@@ -41,7 +41,7 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = tables as [
 
 /**
  * CRC-32 of `bytes`, as an unsigned number. `seed` is the CRC of what came before, for a checksum over
- * parts. Eight bytes a step: about 800 MiB/s, where a step of one byte gives 300.
+ * parts. Takes eight bytes a step: 700 to 1000 MiB/s (V8, 32 KiB at a time).
  */
 export function crc32(bytes: Uint8Array, seed = 0): number {
   let crc = ~seed;

@@ -246,5 +246,5 @@ describe('compaction', () => {
     await disk.commit({ erased: [{ first: 0, count: 300 }], units: [], shards: [] }, 'strict');
     await disk.close();
     expect(statSync(path).size).toBeLessThan(2000);
-  });
+  }, 30_000);
 });

@@ -75,7 +75,7 @@ async function fresh(): Promise<OpenDisk> {
 /** Makes the next `count` puts into `units` fail as `error`, by way of the transaction's abort. */
 function failPuts(count: number, error: DOMException): void {
   let left = count;
-  // eslint-disable-next-line @typescript-eslint/unbound-method
+
   const real = IDBObjectStore.prototype.put;
   vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...args) {
     const request = real.apply(this, args as Parameters<typeof real>);
@@ -321,7 +321,7 @@ describe('failing transactions', () => {
           };
         }),
       ) as IDBDatabase);
-    // eslint-disable-next-line @typescript-eslint/unbound-method
+
     const real = db.transaction;
     vi.spyOn(db, 'transaction').mockImplementation(function (this: IDBDatabase, ...args) {
       seen.push(args[2]?.durability);

@@ -20,9 +20,12 @@ export interface Palette {
   readonly fontMono: string;
 }
 
-/** `read` answers for one custom property, e.g. getComputedStyle(canvas).getPropertyValue. */
-export function readPalette(read: (property: string) => string): Palette {
-  const colour = (name: string) => read(name).trim();
+/**
+ * `read` answers for one custom property, e.g. getComputedStyle(canvas).getPropertyValue; `toHex` turns any
+ * CSS colour into #rrggbb, because a minified style sheet says #fff or red.
+ */
+export function readPalette(read: (property: string) => string, toHex: (colour: string) => string): Palette {
+  const colour = (name: string) => toHex(read(name).trim());
   const surface = colour('--map-surface');
   const open = colour('--state-open');
   const closed = colour('--state-closed');
@@ -42,13 +45,13 @@ export function readPalette(read: (property: string) => string): Palette {
     opRead: colour('--op-read'),
     opWrite: colour('--op-write'),
     opErase: colour('--op-erase'),
-    fontMono: colour('--font-mono'),
+    fontMono: read('--font-mono').trim(),
   };
 }
 
 export type Rgb = readonly [number, number, number];
 
-/** #rrggbb only: that is how the tokens are written. Anything else is black. */
+/** #rrggbb only; anything else is black. */
 export function parseHex(hex: string): Rgb {
   const match = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(hex.trim());
   if (!match) return [0, 0, 0];

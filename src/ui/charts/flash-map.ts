@@ -66,7 +66,7 @@ export class FlashMap {
     this.#canvas = canvas;
     this.#ctx = ctx;
     this.#hooks = hooks;
-    this.#palette = readPalette((name) => getComputedStyle(canvas).getPropertyValue(name));
+    this.#palette = this.#readPalette();
     this.#zoom = zoom<HTMLCanvasElement, unknown>()
       .clickDistance(4)
       .on('zoom', (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
@@ -123,7 +123,7 @@ export class FlashMap {
   }
 
   themeChanged(): void {
-    this.#palette = readPalette((name) => getComputedStyle(this.#canvas).getPropertyValue(name));
+    this.#palette = this.#readPalette();
     this.requestDraw();
   }
 
@@ -144,16 +144,21 @@ export class FlashMap {
     this.requestDraw();
   }
 
+  focus(): void {
+    this.#canvas.focus();
+  }
+
   fit(): void {
     select(this.#canvas).call(this.#zoom.transform, zoomIdentity);
   }
 
   zoomBy(factor: number): void {
-    const layout = this.#layout;
-    const around =
-      this.#cursorShown && layout && this.#cursor ? centreOf(this.#screen(this.#cursor)) : undefined;
+    // Around what the reader is busy with, if that is in sight; else around the middle.
+    const busyWith = (this.#cursorShown ? this.#cursor : undefined) ?? this.#selected;
+    const [x, y] = busyWith && this.#layout ? centreOf(this.#screen(busyWith)) : [-1, -1];
+    const seen = x > GUTTER_LEFT && y > GUTTER_TOP && x < this.#width && y < this.#height;
     const target = select(this.#canvas);
-    if (around) target.call(this.#zoom.scaleBy, factor, around);
+    if (seen) target.call(this.#zoom.scaleBy, factor, [x, y]);
     else target.call(this.#zoom.scaleBy, factor);
   }
 
@@ -169,6 +174,18 @@ export class FlashMap {
 
   requestDraw(): void {
     if (this.#scheduled === 0) this.#scheduled = requestAnimationFrame(this.#draw);
+  }
+
+  #readPalette(): Palette {
+    const style = getComputedStyle(this.#canvas);
+    return readPalette(
+      (name) => style.getPropertyValue(name),
+      (colour) => {
+        // A canvas gives opaque colours back as #rrggbb, however they were written.
+        this.#ctx.fillStyle = colour;
+        return String(this.#ctx.fillStyle);
+      },
+    );
   }
 
   #relayout(): void {
@@ -293,7 +310,8 @@ export class FlashMap {
     };
     const first = Math.ceil(seen.firstColumn / columnStep) * columnStep;
     for (let column = first; column <= seen.lastColumn; column += columnStep) label(column, false);
-    if (marked) label(marked.chk % layout.columns, true);
+    const column = marked ? marked.chk % layout.columns : -1;
+    if (column >= seen.firstColumn && column <= seen.lastColumn) label(column, true);
     ctx.restore();
   }
 

@@ -60,9 +60,21 @@ export class LabState {
     this.disk !== undefined &&
       (this.disk.deviceLine !== this.setup.line || this.disk.sizeBytes !== this.setup.sizeBytes),
   );
+  /** States of the flash: live, or as they were when this disk's power went off. */
+  readonly knownMap = $derived(
+    this.flash.shape
+      ? this.flash.data
+      : !this.draftDiffers && this.flash.last?.diskId === this.diskId
+        ? this.flash.last?.data
+        : undefined,
+  );
   readonly willCreate = $derived(this.disk === undefined || this.draftDiffers);
   readonly canPowerOn = $derived(
-    this.client !== undefined && !this.isOn && !this.asking && (!this.willCreate || this.setup.ready),
+    this.loaded &&
+      this.client !== undefined &&
+      !this.isOn &&
+      !this.asking &&
+      (!this.willCreate || this.setup.ready),
   );
 
   readonly #console: Record<0 | 1, readonly ConsoleListener[]> = { 0: [], 1: [] };
@@ -76,21 +88,28 @@ export class LabState {
       });
       this.client = connection.client;
       this.flash.attach(connection);
-      const [disks, storage, status] = await Promise.all([
-        connection.client.listDisks(),
-        connection.client.storage(),
-        connection.client.status(),
-      ]);
-      this.storage = storage;
-      if (!storage.indexedDb) this.setup.kept = 'memory';
-      this.disks = disks;
-      const last = recall('disk');
-      const chosen = disks.find((d) => d.id === (status.diskId ?? last)) ?? newest(disks);
-      if (chosen) this.choose(chosen.id);
-      this.loaded = true;
     } catch (error) {
       this.#died(messageOf(error));
+      return;
     }
+    await this.attempt(language.t.disks.title, () => this.#firstLook());
+    this.loaded = true;
+  }
+
+  /** What is here already: disks of earlier visits, and which of them was used last. */
+  async #firstLook(): Promise<void> {
+    const client = this.#connected();
+    const [disks, storage, status] = await Promise.all([
+      client.listDisks(),
+      client.storage(),
+      client.status(),
+    ]);
+    this.storage = storage;
+    if (!storage.indexedDb) this.setup.kept = 'memory';
+    this.disks = disks;
+    const last = status.diskId ?? recall('disk');
+    const chosen = disks.find((d) => d.id === last) ?? newest(disks);
+    if (chosen) this.choose(chosen.id);
   }
 
   // ---- disks ----------------------------------------------------------------------------------------
