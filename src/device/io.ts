@@ -5,6 +5,8 @@ import type { Command } from './command.ts';
 import type { NvmeController } from './controller.ts';
 import { type Namespace, namespaceSize } from './namespace.ts';
 
+const ALL_NAMESPACES = 0xffff_ffff;
+
 type OpenChannel = Extract<Namespace, { kind: 'ocssd12' }>;
 
 /** NVM and open-channel 1.2 vector commands. Each ends in exactly one completion, at once or later. */
@@ -18,6 +20,10 @@ export class IoCommands {
   }
 
   execute(command: Command): void {
+    if (command.opcode === IoOpcode.flush && command.nsid === ALL_NAMESPACES) {
+      this.flushAll(command);
+      return;
+    }
     const ns = this.controller.namespaces[command.nsid - 1];
     if (!ns) {
       this.refuse(command, Status.invalidNamespace, `namespace ${command.nsid} does not exist`);
@@ -46,6 +52,18 @@ export class IoCommands {
         return;
       default:
         this.refuse(command, Status.invalidOpcode, 'not a command of this controller');
+    }
+  }
+
+  /** Flush to namespace FFFFFFFFh, as nvme-cli sends it: every namespace. */
+  private flushAll(command: Command): void {
+    let left = this.controller.namespaces.length;
+    let worst: StatusCode = Status.success;
+    for (const ns of this.controller.namespaces) {
+      ns.medium.flush((status) => {
+        worst = worst || status;
+        if (--left === 0) this.controller.complete(command, worst);
+      });
     }
   }
 

@@ -78,10 +78,6 @@ export class GuestTerminal {
     this.#term.focus();
   }
 
-  clear(): void {
-    this.#term.clear();
-  }
-
   transcript(): string {
     return transcriptOf(this.#term.buffer.normal);
   }

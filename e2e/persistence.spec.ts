@@ -1,0 +1,37 @@
+import { expect, test } from 'playwright/test';
+import { CREATE, LabPage } from './lab-page.ts';
+
+const MIB = 64;
+const write = (seekMiB: number) =>
+  `dd if=/dev/urandom of=/tmp/data bs=1M count=${MIB} && dd if=/tmp/data of=/dev/mydevice bs=1M seek=${seekMiB} conv=fsync && md5sum < /tmp/data`;
+const read = (skipMiB: number) => `dd if=/dev/mydevice bs=1M skip=${skipMiB} count=${MIB} | md5sum`;
+const md5 = (output: string) => /[0-9a-f]{32}/.exec(output)?.[0] ?? output;
+
+test('64 MiB survive a reload, with and without removing the target first', async ({ page }) => {
+  const lab = new LabPage(page);
+  await lab.open();
+  // Twice 64 MiB of random data in /tmp want more memory than the usual machine has.
+  await page.getByTestId('memory').fill('256');
+  await lab.powerOn();
+  await lab.run(CREATE);
+  const removed = md5(await lab.run(write(0)));
+  expect(md5(await lab.run(read(0)))).toBe(removed);
+  await lab.run('nvme lnvm remove -n mydevice');
+  await page.reload();
+
+  await lab.powerOn();
+  await lab.run(CREATE);
+  expect(md5(await lab.run(read(0)))).toBe(removed);
+
+  // This time the page goes away under a live target: pblk recovers from the media.
+  const synced = md5(await lab.run(`${write(200)}; sync`));
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.reload();
+
+  await lab.powerOn();
+  await lab.run(CREATE);
+  expect(md5(await lab.run(read(200)))).toBe(synced);
+  expect(md5(await lab.run(read(0)))).toBe(removed);
+  expect((await lab.run('dmesg')).match(/WARNING|BUG|Oops/)).toBeNull();
+  expect(lab.crashes).toEqual([]);
+});
