@@ -1,0 +1,39 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright';
+import { build, preview } from 'vite';
+import { chromiumArguments, ensureChromium, findChromium } from '../scripts/chromium.mjs';
+
+const root = join(fileURLToPath(import.meta.url), '..', '..');
+
+export interface Site {
+  readonly url: string;
+  newPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+
+/** The built site on a port of its own, and a browser to look at it. */
+export async function openSite(tell: (line: string) => void): Promise<Site> {
+  ensureChromium();
+  if (!existsSync(join(root, 'dist', 'index.html'))) {
+    tell('building the site');
+    await build({ root, logLevel: 'warn' });
+  }
+  const server = await preview({ root, preview: { port: 0 }, logLevel: 'silent' });
+  const address = server.httpServer.address();
+  if (address === null || typeof address === 'string') throw new Error('The site is served on no port.');
+  const executablePath = findChromium();
+  const browser: Browser = await chromium.launch({
+    args: chromiumArguments(),
+    ...(executablePath ? { executablePath } : {}),
+  });
+  return {
+    url: `http://localhost:${address.port}/`,
+    newPage: async () => (await browser.newContext()).newPage(),
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
