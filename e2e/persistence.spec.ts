@@ -11,6 +11,7 @@ test('64 MiB survive a reload, with and without removing the target first', asyn
   const lab = new LabPage(page);
   await lab.open();
   // Twice 64 MiB of random data in /tmp want more memory than the usual machine has.
+  await page.getByTestId('machine').locator('summary').first().click();
   await page.getByTestId('memory').fill('256');
   await lab.powerOn();
   await lab.run(CREATE);

@@ -14,6 +14,7 @@ export default defineConfig({
   retries: 0,
   reporter: [['list'], ['json']],
   use: {
+    actionTimeout: 20_000,
     baseURL: `http://localhost:${port}/`,
     locale: 'en-US',
     viewport: { width: 1440, height: 900 },

@@ -38,7 +38,7 @@ test('the tutorial, from the pasted line to the map', async ({ page }) => {
   await expect(page.getByTestId('plane-0')).toContainText(/open/i);
 
   // A second shell beside the first.
-  await page.getByTestId('tab-shell2').or(page.getByTestId('tab-1')).first().click();
+  await page.getByTestId('tab-shell1').click();
   await page.getByTestId('terminal-1').click();
   await page.keyboard.type('tty; echo second-$((40 + 2))\n');
   await expect(page.getByTestId('terminal-1')).toContainText('second-42');

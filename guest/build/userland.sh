@@ -80,6 +80,8 @@ step "util-linux $UTIL_LINUX_VERSION (lsblk, libuuid, libblkid)"
     --without-python --without-udev --without-systemd --without-ncurses --without-tinfo \
     --without-readline --without-selinux --without-cap-ng --without-user \
     --without-cryptsetup > /build/log/util-linux.log 2>&1
+  # Programs are taken from the build folder: no path of it may stay in them.
+  sed -i 's/^hardcode_libdir_flag_spec=.*/hardcode_libdir_flag_spec=""/; s/^runpath_var=.*/runpath_var=NO_RPATH/' libtool
   # --disable-all-programs cannot be told to keep lsblk: make just these.
   make -j"$jobs" lsblk libuuid.la libblkid.la libmount.la libsmartcols.la \
     libuuid/uuid.pc libblkid/blkid.pc \
@@ -184,3 +186,9 @@ cp -a "$guest/rootfs/." "$root/"
 sed 's,^/,,' /build/out/busybox.links | while read -r link; do
   [ -e "$root/$link" ] || [ -L "$root/$link" ] || { mkdir -p "$root/${link%/*}"; ln -s /bin/busybox "$root/$link"; }
 done
+
+# Nothing of the build folder may be left in what is shipped.
+if grep -rlaF /build/ "$root"; then
+  echo 'userland.sh: these files name the build folder' >&2
+  exit 1
+fi
