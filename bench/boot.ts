@@ -25,9 +25,13 @@ export async function benchBoot(tell: (line: string) => void): Promise<Figure[]>
       await tab.goto(site.url);
       await tab.getByTestId('power-on').first().click();
       // The prompt itself, as a person sees it.
-      await tab.waitForFunction(() => /~ ?#|#\s*$/.test(document.querySelector('[data-testid=terminal-0]')?.textContent ?? ''), undefined, {
-        timeout: 120_000,
-      });
+      await tab.waitForFunction(
+        () => /~ ?#|#\s*$/.test(document.querySelector('[data-testid=terminal-0]')?.textContent ?? ''),
+        undefined,
+        {
+          timeout: 120_000,
+        },
+      );
       const seconds = (performance.now() - started) / 1000;
       await tab.context().close();
       return seconds;

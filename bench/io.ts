@@ -15,16 +15,27 @@ interface Job {
 }
 
 const jobs: readonly Job[] = [
-  { name: 'sequential write, buffered + fsync', fio: '--rw=write --bs=128k --size=24m --end_fsync=1', reads: false },
+  {
+    name: 'sequential write, buffered + fsync',
+    fio: '--rw=write --bs=128k --size=24m --end_fsync=1',
+    reads: false,
+  },
   { name: 'sequential read, buffered', fio: '--rw=read --bs=128k --size=24m', reads: true },
-  { name: '4 KiB random write, fsync at the end', fio: '--rw=randwrite --bs=4k --size=24m --io_size=8m --end_fsync=1', reads: false },
+  {
+    name: '4 KiB random write, fsync at the end',
+    fio: '--rw=randwrite --bs=4k --size=24m --io_size=8m --end_fsync=1',
+    reads: false,
+  },
   { name: '4 KiB random read', fio: '--rw=randread --bs=4k --size=24m --io_size=8m', reads: true },
 ];
 
 /** Guest throughput on a pblk target and on a plain disk, each beside the same job on the guest's tmpfs. */
 export async function benchIo(tell: (line: string) => void): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const [kind, line] of [['pblk', PBLK_LINE], ['plain', PLAIN_LINE]] as const) {
+  for (const [kind, line] of [
+    ['pblk', PBLK_LINE],
+    ['plain', PLAIN_LINE],
+  ] as const) {
     tell(`Node, ${kind}`);
     const guest = await boot({ line, sizeMiB: SIZE_MIB });
     figures.push(...(await measure('Node, memory', kind, guest.exec, tell)));
@@ -32,7 +43,10 @@ export async function benchIo(tell: (line: string) => void): Promise<Figure[]> {
   }
   const site = await openSite(tell);
   try {
-    for (const [kind, line] of [['pblk', PBLK_LINE], ['plain', PLAIN_LINE]] as const) {
+    for (const [kind, line] of [
+      ['pblk', PBLK_LINE],
+      ['plain', PLAIN_LINE],
+    ] as const) {
       tell(`Chromium, ${kind}`);
       const page = await site.newPage();
       await page.goto(site.url);
@@ -55,7 +69,12 @@ export async function benchIo(tell: (line: string) => void): Promise<Figure[]> {
   return figures;
 }
 
-async function measure(where: string, kind: 'pblk' | 'plain', exec: Exec, tell: (line: string) => void): Promise<Figure[]> {
+async function measure(
+  where: string,
+  kind: 'pblk' | 'plain',
+  exec: Exec,
+  tell: (line: string) => void,
+): Promise<Figure[]> {
   if (kind === 'pblk') await exec(createTarget(0, 3));
   const device = kind === 'pblk' ? '/dev/mydevice' : '/dev/nvme0n1';
   const figures: Figure[] = [];
@@ -73,7 +92,11 @@ async function measure(where: string, kind: 'pblk' | 'plain', exec: Exec, tell: 
 async function kibPerSec(exec: Exec, path: string, job: Job): Promise<number> {
   const command = `echo 3 > /proc/sys/vm/drop_caches; fio --name=job --filename=${path} --ioengine=psync --randseed=7 --terse-version=3 --output-format=terse ${job.fio}`;
   const { status, output } = await exec(command);
-  const fields = output.split('\n').find((line) => line.startsWith('3;'))?.split(';') ?? [];
+  const fields =
+    output
+      .split('\n')
+      .find((line) => line.startsWith('3;'))
+      ?.split(';') ?? [];
   const value = Number(fields[job.reads ? 6 : 47]);
   if (status !== 0 || !(value > 0)) throw new Error(`${command}: status ${status}\n${output}`);
   return value;

@@ -33,7 +33,10 @@ export class LabPage {
   }
 
   exec(command: string, timeoutMs = 180_000): Promise<ExecResult> {
-    return this.page.evaluate(([c, t]) => window.lab.exec(c, { timeoutMs: t }), [command, timeoutMs] as const);
+    return this.page.evaluate(([c, t]) => window.lab.exec(c, { timeoutMs: t }), [
+      command,
+      timeoutMs,
+    ] as const);
   }
 
   /** Runs a command that has to succeed; its output. */
@@ -52,12 +55,19 @@ export class LabPage {
   async chunkColour(ch: number, lun: number, chk: number): Promise<string> {
     return this.page.evaluate(
       ([c, l, k]) => {
-        const canvas = document.querySelector<HTMLCanvasElement>('canvas[data-testid="map-canvas"], [data-testid="map-canvas"] canvas');
+        const canvas = document.querySelector<HTMLCanvasElement>(
+          'canvas[data-testid="map-canvas"], [data-testid="map-canvas"] canvas',
+        );
         const rect = window.__flashMap?.cellRect(c, l, k);
         const context = canvas?.getContext('2d');
         if (!canvas || !rect || !context) return 'no map';
         const scale = canvas.width / canvas.clientWidth;
-        const [r = 0, g = 0, b = 0] = context.getImageData((rect.x + 1) * scale, (rect.y + rect.h / 4) * scale, 1, 1).data;
+        const [r = 0, g = 0, b = 0] = context.getImageData(
+          (rect.x + 1) * scale,
+          (rect.y + rect.h / 4) * scale,
+          1,
+          1,
+        ).data;
         return `#${[r, g, b].map((v) => v.toString(16).padStart(2, '0')).join('')}`;
       },
       [ch, lun, chk] as const,

@@ -10,13 +10,17 @@ test('the tutorial, from the pasted line to the map', async ({ page }) => {
   await lab.powerOn();
 
   expect(await lab.run('nvme lnvm list')).toMatch(/Number of devices: 1[\s\S]*nvme0n1\s+gennvm\s+\(1,0,0\)/);
-  expect(await lab.run('nvme lnvm info')).toMatch(/LightNVM \(1,0,0\)\. 1 target type\(s\) registered\.[\s\S]*pblk\s+\(1,0,0\)/);
+  expect(await lab.run('nvme lnvm info')).toMatch(
+    /LightNVM \(1,0,0\)\. 1 target type\(s\) registered\.[\s\S]*pblk\s+\(1,0,0\)/,
+  );
   expect(await lab.run('lsblk')).toMatch(/nvme0n1\s+259:0\s+0\s+7\.8G\s+0 disk/);
 
   // As a person would: typed into the terminal.
   await page.getByTestId('terminal-0').click();
   await page.keyboard.type(`${CREATE} && lsblk\n`);
-  await expect.poll(() => lab.terminalText(), { timeout: 60_000 }).toMatch(/mydevice\s+259:1\s+0\s+1\.3G\s+0 disk/);
+  await expect
+    .poll(() => lab.terminalText(), { timeout: 60_000 })
+    .toMatch(/mydevice\s+259:1\s+0\s+1\.3G\s+0 disk/);
 
   const free = await lab.stateColour('free');
   const open = await lab.stateColour('open');
@@ -33,7 +37,9 @@ test('the tutorial, from the pasted line to the map', async ({ page }) => {
   // A chunk's details on click.
   const at = await page.evaluate(() => window.__flashMap?.cellRect(0, 2, 0));
   const canvas = page.getByTestId('map-canvas');
-  await canvas.click({ position: { x: (at?.x ?? 0) + (at?.w ?? 0) / 2, y: (at?.y ?? 0) + (at?.h ?? 0) / 4 } });
+  await canvas.click({
+    position: { x: (at?.x ?? 0) + (at?.w ?? 0) / 2, y: (at?.y ?? 0) + (at?.h ?? 0) / 4 },
+  });
   await expect(page.getByTestId('chunk-address')).toContainText('2');
   await expect(page.getByTestId('plane-0')).toContainText(/open/i);
 

@@ -19,8 +19,18 @@ test('wrong device lines', async ({ page }) => {
 test('a kernel that is none', async ({ page }) => {
   const lab = new LabPage(page);
   await lab.open();
-  await page.getByTestId('machine').locator('summary').click({ timeout: 5_000 }).catch(() => {});
-  await page.getByTestId('pick-kernel').setInputFiles({ name: 'bzImage', mimeType: 'application/octet-stream', buffer: Buffer.alloc(100_000, 7) });
+  await page
+    .getByTestId('machine')
+    .locator('summary')
+    .click({ timeout: 5_000 })
+    .catch(() => {});
+  await page
+    .getByTestId('pick-kernel')
+    .setInputFiles({
+      name: 'bzImage',
+      mimeType: 'application/octet-stream',
+      buffer: Buffer.alloc(100_000, 7),
+    });
   await page.getByTestId('power-on').first().click();
   await expect(page.getByTestId('notice').first()).toContainText(/bzImage|kernel/i);
   await expect(page.getByTestId('power-state')).toHaveText(/Off/);

@@ -20,14 +20,21 @@ export function findChromium() {
 
 /** Command line for Chromium: quiet on the network, and without a sandbox for root, who cannot have one. */
 export function chromiumArguments() {
-  const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-gpu'];
+  const quiet = [
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+    '--disable-gpu',
+  ];
   return process.getuid?.() === 0 ? ['--no-sandbox', ...quiet] : quiet;
 }
 
 /** Makes sure that there is a browser; ends with one sentence if there can be none. */
 export function ensureChromium() {
   if (findChromium()) return;
-  const canApt = process.getuid?.() === 0 && spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0;
+  const canApt =
+    process.getuid?.() === 0 && spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status === 0;
   if (canApt) {
     console.log('Installing Chromium from the distribution (once) …');
     run('apt-get', ['update', '-qq']);

@@ -17,7 +17,12 @@ export function giveUp(sentence) {
 
 /** Runs a program with its output shown; ends this one when it fails. */
 export function run(command, args, options = {}) {
-  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32', ...options });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+    ...options,
+  });
   if (result.error) giveUp(`${command} could not be started (${result.error.message}); is it installed?`);
   return result.status ?? 1;
 }
@@ -25,13 +30,18 @@ export function run(command, args, options = {}) {
 export function ensureInstalled() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
-    giveUp(`This needs Node.js 20.19 or newer, and this is ${process.versions.node}; install a newer one from nodejs.org.`);
+    giveUp(
+      `This needs Node.js 20.19 or newer, and this is ${process.versions.node}; install a newer one from nodejs.org.`,
+    );
   }
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   console.log('Installing packages (once) …');
   const status = run('npm', ['ci', '--no-fund', '--no-audit']);
-  if (status !== 0) giveUp('The packages could not be installed: see the lines of npm above (is the network there?).');
+  if (status !== 0)
+    giveUp('The packages could not be installed: see the lines of npm above (is the network there?).');
   writeFileSync(stamp, lock);
 }
 

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { ensureInstalled, giveUp, root, run } from './ensure-installed.mjs';
 
 const port = Number(process.env.PORT ?? 4173);
-if (!Number.isInteger(port) || port < 1 || port > 65535) giveUp(`PORT is ${process.env.PORT}; it has to be a number from 1 to 65535.`);
+if (!Number.isInteger(port) || port < 1 || port > 65535)
+  giveUp(`PORT is ${process.env.PORT}; it has to be a number from 1 to 65535.`);
 
 /** Time of the newest file below a path. */
 function newest(path) {
@@ -30,5 +31,7 @@ try {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
 } catch (error) {
-  giveUp(`The site could not be served on port ${port} (${error.message}); choose another with PORT=… npm start.`);
+  giveUp(
+    `The site could not be served on port ${port} (${error.message}); choose another with PORT=… npm start.`,
+  );
 }

@@ -12,11 +12,25 @@ rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports, { recursive: true });
 
 const vitest = (project) => ({
-  command: ['npx', 'vitest', 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${join(reports, `${project}.json`)}`],
+  command: [
+    'npx',
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${join(reports, `${project}.json`)}`,
+  ],
   count: () => {
-    const { numPassedTests, numFailedTests, numFailedTestSuites, numTotalTests } = readReport(`${project}.json`);
+    const { numPassedTests, numFailedTests, numFailedTestSuites, numTotalTests } = readReport(
+      `${project}.json`,
+    );
     // A file that does not load has no failed test, but is a failure.
-    return { passed: numPassedTests, failed: numFailedTests || (numFailedTestSuites > 0 || numTotalTests === 0 ? 1 : 0) };
+    return {
+      passed: numPassedTests,
+      failed: numFailedTests || (numFailedTestSuites > 0 || numTotalTests === 0 ? 1 : 0),
+    };
   },
 });
 
@@ -34,7 +48,10 @@ const stages = {
     env: { PLAYWRIGHT_JSON_OUTPUT_NAME: join(reports, 'e2e.json') },
     count: () => {
       const { stats } = readReport('e2e.json');
-      return { passed: stats.expected + stats.flaky, failed: stats.unexpected || (stats.expected === 0 ? 1 : 0) };
+      return {
+        passed: stats.expected + stats.flaky,
+        failed: stats.unexpected || (stats.expected === 0 ? 1 : 0),
+      };
     },
   },
 };
@@ -72,7 +89,9 @@ for (const [name, stage] of Object.entries(stages)) {
   }
   passed += count.passed;
   failed += count.failed;
-  lines.push(`${count.failed ? '✗' : '✓'} ${name.padEnd(7)} ${count.passed} passed, ${count.failed} failed, ${Math.round((Date.now() - started) / 1000)} s`);
+  lines.push(
+    `${count.failed ? '✗' : '✓'} ${name.padEnd(7)} ${count.passed} passed, ${count.failed} failed, ${Math.round((Date.now() - started) / 1000)} s`,
+  );
 }
 console.log(`\n${lines.join('\n')}\n`);
 console.log(`${passed} passed, ${failed} failed`);

@@ -41,7 +41,8 @@ export async function boot(options: BootOptions): Promise<Booted> {
   const catalogue = options.catalogue ?? new MemoryCatalogue();
   const diskId =
     options.diskId ??
-    (await catalogue.create({ name: 'test', deviceLine: options.line, sizeBytes, ...mediumOf(built.config) })).id;
+    (await catalogue.create({ name: 'test', deviceLine: options.line, sizeBytes, ...mediumOf(built.config) }))
+      .id;
   const notices: Notice[] = [];
   const powers: PowerState[] = [];
   const decoder = new TextDecoder();

@@ -17,10 +17,14 @@ describe('a lab with a plain NVMe disk', () => {
     const guest = await boot({ line: plain, sizeMiB: 256 });
     try {
       expect(await guest.run('lsblk -b -n -o SIZE /dev/nvme0n1')).toContain(String(256 * 2 ** 20));
-      await guest.run('dd if=/dev/urandom of=/tmp/data bs=1M count=24; dd if=/tmp/data of=/dev/nvme0n1 bs=37k seek=3 conv=fsync');
+      await guest.run(
+        'dd if=/dev/urandom of=/tmp/data bs=1M count=24; dd if=/tmp/data of=/dev/nvme0n1 bs=37k seek=3 conv=fsync',
+      );
       const md5 = (await guest.run('md5sum < /tmp/data')).slice(0, 32);
       await guest.powerCycle();
-      const back = await guest.run(`dd if=/dev/nvme0n1 bs=37k skip=3 count=700 | head -c ${24 * 2 ** 20} | md5sum`);
+      const back = await guest.run(
+        `dd if=/dev/nvme0n1 bs=37k skip=3 count=700 | head -c ${24 * 2 ** 20} | md5sum`,
+      );
       expect(back).toContain(md5);
     } finally {
       await guest.off();

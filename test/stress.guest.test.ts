@@ -5,32 +5,36 @@ const line = line12('lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64');
 const MINUTES = 60_000;
 
 describe('pblk under load', () => {
-  it('collects garbage under random overwrites without losing a block', { timeout: 15 * MINUTES }, async () => {
-    const guest = await boot({ line, sizeMiB: 513 });
-    try {
-      await guest.run(createTarget(0, 3));
-      const fio = (options: string) =>
-        guest.run(
-          `fio --filename=/dev/mydevice --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c --output-format=terse ${options}`,
-          10 * MINUTES,
-        );
-      await fio('--name=fill --rw=write --bs=128k --do_verify=0');
-      await fio('--name=overwrite --rw=randwrite --bs=16k --loops=3');
-      const amplification = await guest.run('cat /sys/block/mydevice/pblk/write_amp_mileage');
-      const moved = Number(/gc:(\d+)/.exec(amplification)?.[1]);
-      expect(moved, amplification).toBeGreaterThan(0);
-      expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
-      // And it is all still there for pblk's recovery.
-      const md5 = await guest.run('sync; md5sum /dev/mydevice', 5 * MINUTES);
-      await guest.run('nvme lnvm remove -n mydevice');
-      await guest.powerCycle();
-      await guest.run(createTarget(0, 3));
-      expect(await guest.run('md5sum /dev/mydevice', 5 * MINUTES)).toBe(md5);
-      expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
-    } finally {
-      await guest.off();
-    }
-  });
+  it(
+    'collects garbage under random overwrites without losing a block',
+    { timeout: 15 * MINUTES },
+    async () => {
+      const guest = await boot({ line, sizeMiB: 513 });
+      try {
+        await guest.run(createTarget(0, 3));
+        const fio = (options: string) =>
+          guest.run(
+            `fio --filename=/dev/mydevice --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c --output-format=terse ${options}`,
+            10 * MINUTES,
+          );
+        await fio('--name=fill --rw=write --bs=128k --do_verify=0');
+        await fio('--name=overwrite --rw=randwrite --bs=16k --loops=3');
+        const amplification = await guest.run('cat /sys/block/mydevice/pblk/write_amp_mileage');
+        const moved = Number(/gc:(\d+)/.exec(amplification)?.[1]);
+        expect(moved, amplification).toBeGreaterThan(0);
+        expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
+        // And it is all still there for pblk's recovery.
+        const md5 = await guest.run('sync; md5sum /dev/mydevice', 5 * MINUTES);
+        await guest.run('nvme lnvm remove -n mydevice');
+        await guest.powerCycle();
+        await guest.run(createTarget(0, 3));
+        expect(await guest.run('md5sum /dev/mydevice', 5 * MINUTES)).toBe(md5);
+        expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
+      } finally {
+        await guest.off();
+      }
+    },
+  );
 
   it('carries ext4 and f2fs', { timeout: 10 * MINUTES }, async () => {
     const guest = await boot({ line, sizeMiB: 513 });
@@ -52,7 +56,10 @@ describe('pblk under load', () => {
         await guest.run('umount /mnt');
         const fsck = await guest.exec(`${check} /dev/mydevice`, 4 * MINUTES);
         expect(fsck.status, fsck.output).toBe(0);
-        await guest.run(`mount -t ${type} /dev/mydevice /mnt; echo 3 > /proc/sys/vm/drop_caches; cd /mnt && md5sum -c /tmp/sums; cd /; umount /mnt`, 4 * MINUTES);
+        await guest.run(
+          `mount -t ${type} /dev/mydevice /mnt; echo 3 > /proc/sys/vm/drop_caches; cd /mnt && md5sum -c /tmp/sums; cd /; umount /mnt`,
+          4 * MINUTES,
+        );
       }
       expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
     } finally {

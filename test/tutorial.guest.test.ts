@@ -25,7 +25,9 @@ describe('the tutorial', () => {
     await guest.run(createTarget(0, 3));
     const lsblk = await guest.run('lsblk');
     expect(lsblk).toMatch(/mydevice\s+259:1\s+0\s+1\.3G\s+0 disk/);
-    expect(await guest.run('lsblk -b -n -o SIZE /dev/mydevice')).toMatch(new RegExp(`^\\s*${1328 * 2 ** 20}\\s*$`));
+    expect(await guest.run('lsblk -b -n -o SIZE /dev/mydevice')).toMatch(
+      new RegExp(`^\\s*${1328 * 2 ** 20}\\s*$`),
+    );
   });
 
   it('refuses writes to the raw disk, and says why', async () => {
@@ -35,12 +37,16 @@ describe('the tutorial', () => {
   });
 
   it('reads the bad-block table and the identity with the lnvm plugin', async () => {
-    expect(await guest.run('nvme lnvm id-ns /dev/nvme0n1')).toMatch(/verid\s*: 0x1|ver\s*:\s*1|num_lun\s*: 16|luns.*16/is);
+    expect(await guest.run('nvme lnvm id-ns /dev/nvme0n1')).toMatch(
+      /verid\s*: 0x1|ver\s*:\s*1|num_lun\s*: 16|luns.*16/is,
+    );
     expect(await guest.run('nvme lnvm diag-bbtbl /dev/nvme0n1 -c 0 -l 0')).toBeTruthy();
   });
 
   it('keeps data that was written, removed in order, switched off and created again', async () => {
-    await guest.run('dd if=/dev/urandom of=/tmp/data bs=1M count=48; dd if=/tmp/data of=/dev/mydevice bs=1M conv=fsync');
+    await guest.run(
+      'dd if=/dev/urandom of=/tmp/data bs=1M count=48; dd if=/tmp/data of=/dev/mydevice bs=1M conv=fsync',
+    );
     const md5 = (await guest.run('md5sum < /tmp/data')).trim();
     await guest.run('nvme lnvm remove -n mydevice');
     await guest.powerCycle();
@@ -50,7 +56,9 @@ describe('the tutorial', () => {
   });
 
   it('keeps data that was synced when the plug is pulled', async () => {
-    await guest.run('dd if=/dev/urandom of=/tmp/data bs=1M count=48; dd if=/tmp/data of=/dev/mydevice bs=1M seek=100 conv=fsync; sync');
+    await guest.run(
+      'dd if=/dev/urandom of=/tmp/data bs=1M count=48; dd if=/tmp/data of=/dev/mydevice bs=1M seek=100 conv=fsync; sync',
+    );
     const md5 = (await guest.run('md5sum < /tmp/data')).trim();
     await guest.powerCycle();
     await guest.run(createTarget(0, 3));

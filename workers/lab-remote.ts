@@ -139,7 +139,12 @@ export class LabServer implements LabRemote {
     return lists.flat().map((disk) => this.row(disk));
   }
 
-  async createDisk(name: string, line: string, sizeBytes: number, kept: 'indexeddb' | 'memory'): Promise<DiskRow> {
+  async createDisk(
+    name: string,
+    line: string,
+    sizeBytes: number,
+    kept: 'indexeddb' | 'memory',
+  ): Promise<DiskRow> {
     const built = buildConfig(line, sizeBytes);
     if (!built.ok) throw new LabError('device', built.error);
     const { catalogue, reason } = await this.parts.indexedDb();
@@ -166,7 +171,13 @@ export class LabServer implements LabRemote {
     return parseDeviceLine(line, sizeBytes);
   }
 
-  async report(line: string, sizeBytes: number, lunBegin?: number, lunEnd?: number, memoryMiB = 128): Promise<GeometryReport> {
+  async report(
+    line: string,
+    sizeBytes: number,
+    lunBegin?: number,
+    lunEnd?: number,
+    memoryMiB = 128,
+  ): Promise<GeometryReport> {
     const built = buildConfig(line, sizeBytes);
     if (!built.ok) throw new LabError('device', built.error);
     const { numCh, numLun } = built.result.geometry;

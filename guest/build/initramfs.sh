@@ -28,6 +28,8 @@ gcc -O1 -o /build/gen_init_cpio /build/linux/usr/gen_init_cpio.c
   # The kernel opens this before /init runs.
   echo 'nod /dev/console 600 0 0 c 5 1'
 } > /build/initramfs.list
+# -t is for what has no file behind it; files keep their own time.
+find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 /build/gen_init_cpio -t "$SOURCE_DATE_EPOCH" /build/initramfs.list > "$out/initramfs.cpio"
 # One thread: with more, zstd's output may depend on their number.
 zstd -q --ultra -22 --single-thread --no-progress -f "$out/initramfs.cpio" -o "$out/initramfs.cpio.zst"

@@ -41,7 +41,10 @@ Without --exec, --script or --report, and on a terminal: the guest's shell, unti
 The exit status is that of the last command; 124 when time was up, 2 for a wrong option.`;
 
 /** Options of `npm run lab`, or one sentence on what is wrong with them. */
-export function readArguments(argv: readonly string[], defaults: { device: string }): LabArguments | { error: string } {
+export function readArguments(
+  argv: readonly string[],
+  defaults: { device: string },
+): LabArguments | { error: string } {
   let values;
   try {
     ({ values } = parseArgs({
@@ -70,9 +73,11 @@ export function readArguments(argv: readonly string[], defaults: { device: strin
   const size = parseSize(values.size ?? '8G');
   if (!size.ok) return { error: `--size: ${size.error}` };
   const memoryMiB = wholeNumber(values.memory ?? '128', 64, 1024);
-  if (memoryMiB === undefined) return { error: `--memory is ${values.memory}; it takes whole MiB from 64 to 1024, such as 128.` };
+  if (memoryMiB === undefined)
+    return { error: `--memory is ${values.memory}; it takes whole MiB from 64 to 1024, such as 128.` };
   const timeoutSec = wholeNumber(values.timeout ?? '600', 1, 86_400);
-  if (timeoutSec === undefined) return { error: `--timeout is ${values.timeout}; it takes whole seconds from 1 to 86400, such as 600.` };
+  if (timeoutSec === undefined)
+    return { error: `--timeout is ${values.timeout}; it takes whole seconds from 1 to 86400, such as 600.` };
   let luns: LabArguments['luns'];
   if (values.luns !== undefined) {
     const range = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(values.luns);

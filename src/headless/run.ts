@@ -24,7 +24,9 @@ export async function runLab(args: LabArguments): Promise<number> {
   const commands = [...(args.script === undefined ? [] : [await readScript(args.script)]), ...args.commands];
   const interactive = commands.length === 0;
   if (interactive && !process.stdin.isTTY) {
-    console.error('Nothing to do: give --exec, --script or --report, or run it on a terminal; --help lists the options.');
+    console.error(
+      'Nothing to do: give --exec, --script or --report, or run it on a terminal; --help lists the options.',
+    );
     return USAGE_ERROR;
   }
   const spec: DiskSpec = {
@@ -103,7 +105,10 @@ async function attachTerminal(lab: Lab, isOff: Promise<void>): Promise<void> {
   stdin.pause();
 }
 
-async function openCatalogue(media: string | undefined, spec: DiskSpec): Promise<{ catalogue: DiskCatalogue; diskId: string }> {
+async function openCatalogue(
+  media: string | undefined,
+  spec: DiskSpec,
+): Promise<{ catalogue: DiskCatalogue; diskId: string }> {
   if (media === undefined) {
     const catalogue = new MemoryCatalogue();
     return { catalogue, diskId: (await catalogue.create(spec)).id };
@@ -142,7 +147,12 @@ async function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeUp = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new TimeUp(`The guest was not ready after ${timeoutMs / 1000} seconds; --console shows what it did.`)),
+      () =>
+        reject(
+          new TimeUp(
+            `The guest was not ready after ${timeoutMs / 1000} seconds; --console shows what it did.`,
+          ),
+        ),
       timeoutMs,
     );
   });

@@ -31,7 +31,8 @@ const patterns: readonly Pattern[] = [
     match: /nvme\d*: I\/O \d+ QID \d+ timeout/,
     code: 'nvme-timeout',
     fatal: false,
-    text: (line) => `The guest waited too long for the disk (${line}); if it does not go on by itself, restart it.`,
+    text: (line) =>
+      `The guest waited too long for the disk (${line}); if it does not go on by itself, restart it.`,
   },
   {
     match: /INFO: task .* blocked for more than/,

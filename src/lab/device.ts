@@ -124,14 +124,26 @@ export class LabDevice {
   }
 
   private flash(): OpenChannelFlash {
-    if (this.namespace.kind !== 'ocssd12') throw new LabError('device', 'A plain disk has no chunks to show.');
+    if (this.namespace.kind !== 'ocssd12')
+      throw new LabError('device', 'A plain disk has no chunks to show.');
     return this.namespace.medium;
   }
 }
 
-function checkRange(a: SectorAddress, g: { numCh: number; numLun: number; numPln: number; numChk: number; numPg: number; secsPerPg: number }): void {
+function checkRange(
+  a: SectorAddress,
+  g: { numCh: number; numLun: number; numPln: number; numChk: number; numPg: number; secsPerPg: number },
+): void {
   const within = (value: number, count: number) => Number.isInteger(value) && value >= 0 && value < count;
-  if (within(a.ch, g.numCh) && within(a.lun, g.numLun) && within(a.pln, g.numPln) && within(a.chk, g.numChk) && within(a.pg, g.numPg) && within(a.sec, g.secsPerPg)) return;
+  if (
+    within(a.ch, g.numCh) &&
+    within(a.lun, g.numLun) &&
+    within(a.pln, g.numPln) &&
+    within(a.chk, g.numChk) &&
+    within(a.pg, g.numPg) &&
+    within(a.sec, g.secsPerPg)
+  )
+    return;
   throw new LabError(
     'device',
     `There is no ch ${a.ch} lun ${a.lun} pln ${a.pln} chk ${a.chk} pg ${a.pg} sec ${a.sec} on this device of ${g.numCh} × ${g.numLun} × ${g.numPln} × ${g.numChk} × ${g.numPg} × ${g.secsPerPg}.`,

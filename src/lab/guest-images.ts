@@ -26,7 +26,12 @@ interface ManifestFile {
 }
 
 const MANIFEST = 'manifest.json';
-const NAMES = { bios: 'seabios.bin', vgaBios: 'vgabios.bin', kernel: 'bzImage', initrd: 'initramfs.cpio.zst' } as const;
+const NAMES = {
+  bios: 'seabios.bin',
+  vgaBios: 'vgabios.bin',
+  kernel: 'bzImage',
+  initrd: 'initramfs.cpio.zst',
+} as const;
 export const DEFAULT_CMDLINE = 'console=ttyS0 tsc=reliable mitigations=off random.trust_cpu=on nowatchdog';
 
 /**
@@ -40,7 +45,11 @@ export async function loadGuestImages(
   const files = parseManifest(await readOne(source, MANIFEST, () => {}));
   const wanted = Object.values(NAMES).map((name) => {
     const file = files.get(name);
-    if (!file) throw new LabError('guest', `The guest's manifest does not list ${name}; build the guest again or reload the page.`);
+    if (!file)
+      throw new LabError(
+        'guest',
+        `The guest's manifest does not list ${name}; build the guest again or reload the page.`,
+      );
     return file;
   });
   const totalBytes = wanted.reduce((sum, file) => sum + file.size, 0);
@@ -67,7 +76,11 @@ async function readOne(
     return await source.read(name, onBytes);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new LabError('guest', `The guest's file ${name} could not be loaded (${why}); check the connection and power on again.`, error);
+    throw new LabError(
+      'guest',
+      `The guest's file ${name} could not be loaded (${why}); check the connection and power on again.`,
+      error,
+    );
   }
 }
 
@@ -79,7 +92,8 @@ function parseManifest(bytes: Uint8Array): Map<string, ManifestFile> {
     if (!Array.isArray(list)) throw new Error('no list of files');
     for (const entry of list as unknown[]) {
       const { name, size, sha256 } = entry as Partial<ManifestFile>;
-      if (typeof name !== 'string' || typeof size !== 'number' || typeof sha256 !== 'string') throw new Error('an entry without name, size or sha256');
+      if (typeof name !== 'string' || typeof size !== 'number' || typeof sha256 !== 'string')
+        throw new Error('an entry without name, size or sha256');
       files.set(name, { name, size, sha256 });
     }
   } catch (error) {
@@ -91,7 +105,10 @@ function parseManifest(bytes: Uint8Array): Map<string, ManifestFile> {
 /** Sizes always; the checksum where the browser has one to offer (pages served without TLS have not). */
 async function check(file: ManifestFile, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   const damaged = (what: string) =>
-    new LabError('guest', `The guest's file ${file.name} is damaged (${what}); reload the page without its cache.`);
+    new LabError(
+      'guest',
+      `The guest's file ${file.name} is damaged (${what}); reload the page without its cache.`,
+    );
   if (bytes.byteLength !== file.size) throw damaged(`${bytes.byteLength} bytes instead of ${file.size}`);
   const subtle = (globalThis.crypto as Crypto | undefined)?.subtle as SubtleCrypto | undefined;
   if (!subtle) return;
@@ -105,6 +122,10 @@ function unpack(packed: Uint8Array): Uint8Array<ArrayBuffer> {
   try {
     return decompress(packed) as Uint8Array<ArrayBuffer>;
   } catch (error) {
-    throw new LabError('guest', `The guest's file ${NAMES.initrd} cannot be unpacked; reload the page.`, error);
+    throw new LabError(
+      'guest',
+      `The guest's file ${NAMES.initrd} cannot be unpacked; reload the page.`,
+      error,
+    );
   }
 }

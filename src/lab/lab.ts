@@ -16,7 +16,9 @@ import type { BootProgress, ExecResult, Notice, PowerState } from './types.ts';
 export interface LabEnvironment {
   readonly wasm: WasmSource;
   /** Loads and checks the guest's files; asked again at each power-on, so it should remember. */
-  guestImages(onProgress: (doneBytes: number, totalBytes: number, name: string) => void): Promise<GuestImages>;
+  guestImages(
+    onProgress: (doneBytes: number, totalBytes: number, name: string) => void,
+  ): Promise<GuestImages>;
 }
 
 /** Told what happens. Nothing is called after power is off again but `power` itself. */
@@ -126,7 +128,11 @@ export class Lab {
   reset(): Promise<void> {
     return this.inTurn(async () => {
       const options = this.lastOptions;
-      if (!options) throw new LabError('power', 'The machine was never switched on, so there is nothing to reset: power it on.');
+      if (!options)
+        throw new LabError(
+          'power',
+          'The machine was never switched on, so there is nothing to reset: power it on.',
+        );
       await this.cut('reset');
       await this.doPowerOn(options);
     });
@@ -142,8 +148,11 @@ export class Lab {
     if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
     this.lastOptions = options;
     const startedMs = performance.now();
-    const progress = (stage: BootProgress['stage'], detail: string, bytes?: { doneBytes: number; totalBytes: number }) =>
-      this.observer.boot({ stage, detail, elapsedMs: performance.now() - startedMs, ...bytes });
+    const progress = (
+      stage: BootProgress['stage'],
+      detail: string,
+      bytes?: { doneBytes: number; totalBytes: number },
+    ) => this.observer.boot({ stage, detail, elapsedMs: performance.now() - startedMs, ...bytes });
     this.setPower('loading', '');
     let disk: OpenDisk | undefined;
     try {
@@ -245,9 +254,16 @@ export class Lab {
       () => {}, // closed before it was ready: the power state says why
     );
     machine.onhalt = () => this.onHalt();
-    machine.onreboot = () => void this.reset().catch((error: unknown) => this.tell('error', 'reboot', sentenceOf(error)));
-    machine.oncrash = (error) => this.die('crashed', `${sentenceOf(error)} Restart it: what the disk acknowledged is kept.`);
-    device.onfailure = (error) => this.tell('error', `storage-${error.code}`, `${error.message} Nothing more is written until the power has been off; what was acknowledged is kept.`);
+    machine.onreboot = () =>
+      void this.reset().catch((error: unknown) => this.tell('error', 'reboot', sentenceOf(error)));
+    machine.oncrash = (error) =>
+      this.die('crashed', `${sentenceOf(error)} Restart it: what the disk acknowledged is kept.`);
+    device.onfailure = (error) =>
+      this.tell(
+        'error',
+        `storage-${error.code}`,
+        `${error.message} Nothing more is written until the power has been off; what was acknowledged is kept.`,
+      );
     device.activity.onrefused = (text) => this.observer.notice({ level: 'info', code: 'refused', text });
     disk.onlost = (error) => this.tell('error', 'disk-lost', error.message);
   }
@@ -255,7 +271,8 @@ export class Lab {
   private onHalt(): void {
     for (const wake of this.haltWaiters.splice(0)) wake();
     // After a panic the kernel halts too; what was said then stays.
-    if (this.state !== 'crashed') this.die('halted', 'The guest has shut itself down; power off, or restart it.');
+    if (this.state !== 'crashed')
+      this.die('halted', 'The guest has shut itself down; power off, or restart it.');
   }
 
   /** The guest will not go on: who waits for it is told. The disk stays open until the power is off. */
@@ -326,7 +343,9 @@ export class Lab {
 
   async listFiles(): Promise<readonly { name: string; sizeBytes: number }[]> {
     const { files } = this.on().machine;
-    return Promise.all(files.list().map(async (name) => ({ name, sizeBytes: (await files.get(name)).byteLength })));
+    return Promise.all(
+      files.list().map(async (name) => ({ name, sizeBytes: (await files.get(name)).byteLength })),
+    );
   }
 
   private on(): Running {
