@@ -21,6 +21,9 @@ const mayImport = {
 
 const rooms = Object.keys(mayImport);
 
+/** The core: it imports no package at all. */
+const core = ['spec', 'flash', 'device'];
+
 /** One config block a room: every sibling room it may not import becomes a restricted pattern. */
 const importDirections = rooms.map((room) => {
   const forbidden = rooms.filter((other) => other !== room && !mayImport[room].includes(other));
@@ -32,6 +35,9 @@ const importDirections = rooms.map((room) => {
         'error',
         {
           patterns: [
+            ...(core.includes(room)
+              ? [{ regex: '^[^.]', message: `src/${room} belongs to the core, which uses no packages.` }]
+              : []),
             {
               regex: `(^|/)(${[...forbidden, 'workers'].join('|')})/`,
               message: `src/${room} may import only from: ${mayImport[room].join(', ') || 'itself'} (ARCHITECTURE.md).`,

@@ -24,13 +24,11 @@ test('a kernel that is none', async ({ page }) => {
     .locator('summary')
     .click({ timeout: 5_000 })
     .catch(() => {});
-  await page
-    .getByTestId('pick-kernel')
-    .setInputFiles({
-      name: 'bzImage',
-      mimeType: 'application/octet-stream',
-      buffer: Buffer.alloc(100_000, 7),
-    });
+  await page.getByTestId('pick-kernel').setInputFiles({
+    name: 'bzImage',
+    mimeType: 'application/octet-stream',
+    buffer: Buffer.alloc(100_000, 7),
+  });
   await page.getByTestId('power-on').first().click();
   await expect(page.getByTestId('notice').first()).toContainText(/bzImage|kernel/i);
   await expect(page.getByTestId('power-state')).toHaveText(/Off/);
@@ -69,8 +67,11 @@ test('no IndexedDB: a RAM disk is offered and works', async ({ page, context }) 
     await route.fulfill({ response, body });
   });
   const lab = new LabPage(page);
-  await page.goto('./');
+  await lab.open();
   await expect(page.locator('body')).toContainText(/IndexedDB/);
+  await lab.powerOn();
+  expect(await lab.run('lsblk')).toContain('nvme0n1');
+  expect(await page.evaluate(() => window.lab.disk.current?.kept)).toBe('memory');
   expect(lab.crashes).toEqual([]);
 });
 

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/random.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -27,9 +28,10 @@
 #define MAX_PAYLOAD (1u << 20)
 #define MAX_OUTPUT (32u << 10)
 #define MAX_JOBS 64
+#define MAX_ENTROPY 512
 #define DRAIN_MS 150 /* for what a child that outlives its shell still writes */
 
-enum { EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5 };
+enum { EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5, ENTROPY = 6 };
 enum { OUTPUT = 0x81, EXIT = 0x82, HELLO = 0x83, ERROR = 0x84 };
 
 struct job {
@@ -218,6 +220,26 @@ static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len)
 		tv.tv_usec = ms % 1000 * 1000;
 		if (settimeofday(&tv, NULL) < 0)
 			send_error(id, strerror(errno));
+		break;
+	}
+	case ENTROPY: {
+		/* struct rand_pool_info, with room for the bytes it ends in */
+		struct {
+			int bits, bytes;
+			uint8_t data[MAX_ENTROPY];
+		} pool;
+		int fd;
+
+		if (len < 1 || len > MAX_ENTROPY)
+			return send_error(id, "malformed ENTROPY");
+		pool.bits = len * 8;
+		pool.bytes = len;
+		memcpy(pool.data, p, len);
+		fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
+			send_error(id, strerror(errno));
+		if (fd >= 0)
+			close(fd);
 		break;
 	}
 	default:

@@ -26,6 +26,7 @@ const KILL = 2;
 const PING = 3;
 const WINSIZE = 4;
 const CLOCK = 5;
+const ENTROPY = 6;
 const OUTPUT = 0x81;
 const EXIT = 0x82;
 const HELLO = 0x83;
@@ -131,6 +132,11 @@ export class ControlChannel {
     view.setUint16(2, cols, true);
     view.setUint16(4, rows, true);
     this.#trySend(WINSIZE, 0, payload);
+  }
+
+  /** Gives the guest's kernel randomness it cannot gather itself on an emulated machine; 1 to 512 bytes. */
+  addEntropy(bytes: Uint8Array): void {
+    this.#trySend(ENTROPY, 0, bytes);
   }
 
   /** Sets the guest's wall clock, in milliseconds since 1970. */

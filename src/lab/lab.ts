@@ -47,6 +47,7 @@ const NVME_SLOT = 8;
 const CLASS_NVM_EXPRESS = 0x010802;
 const MIB = 1024 * 1024;
 const SHUTDOWN_MS = 15_000;
+const ENTROPY_BYTES = 64;
 
 /** What exists only while the power is on. */
 interface Running {
@@ -246,6 +247,7 @@ export class Lab {
       () => {
         if (this.running !== running || this.state !== 'booting') return;
         control.setClock(Date.now());
+        control.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)));
         for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
         heartbeat.start();
         progress('ready', '');

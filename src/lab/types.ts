@@ -1,5 +1,7 @@
 /** The nouns of one lab that others may see: the page (by way of src/rpc), the command line, the tests. */
 
+import type { Geometry } from '../flash/geometry.ts';
+
 /** Where a machine is in its life. */
 export type PowerState =
   | 'off'
@@ -71,16 +73,7 @@ export interface DeviceLineOk {
   readonly options: readonly OptionRow[];
   /** Things the reader should know although the line is accepted (files that are not needed here …). */
   readonly notes: readonly string[];
-  readonly geometry: {
-    readonly numCh: number;
-    readonly numLun: number;
-    readonly numPln: number;
-    readonly numChk: number;
-    readonly numPg: number;
-    readonly secsPerPg: number;
-    readonly secSizeBytes: number;
-    readonly oobSizeBytes: number;
-  };
+  readonly geometry: Geometry;
   /** For a plain disk: its logical blocks. */
   readonly totalSecs: number;
 }
@@ -107,26 +100,11 @@ export interface ExecResult {
 }
 
 /** Enough to lay the flash map out. A plain disk has no map of cells: kind 'plain'. */
-export interface MapShape {
+export interface MapShape extends Geometry {
   readonly kind: 'ocssd12' | 'plain';
-  readonly numCh: number;
-  readonly numLun: number;
-  readonly numPln: number;
-  readonly numChk: number;
-  readonly numPg: number;
-  readonly secsPerPg: number;
-  readonly secSizeBytes: number;
-  readonly oobSizeBytes: number;
 }
 
-export interface SectorAddress {
-  readonly ch: number;
-  readonly lun: number;
-  readonly pln: number;
-  readonly chk: number;
-  readonly pg: number;
-  readonly sec: number;
-}
+export type { SectorAddress } from '../flash/address.ts';
 
 export interface ChunkDetails {
   readonly ch: number;

@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = join(fileURLToPath(import.meta.url), '..', '..');
+const folder = mkdtempSync(join(tmpdir(), 'lightnvm-lab-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const small = [
+  '--device',
+  'nvme,serial=x,lver=1,lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=16',
+  '--size',
+  '129M',
+];
+const create = ['--exec', 'nvme lnvm create -d nvme0n1 -n mydevice -t pblk -b 0 -e 3'];
+
+/** Runs the command line as `npm run lab` does. */
+function lab(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/headless/main.ts', ...args], {
+      cwd: root,
+    });
+    child.stdin.end();
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
+    child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
+    child.on('close', (status) => resolve({ status, out, err }));
+  });
+}
+
+describe('npm run lab', () => {
+  it('prints what the commands print and ends with the status of the last', async () => {
+    const script = join(folder, 'script.sh');
+    writeFileSync(script, 'echo from-script\nexit 7\n');
+    const { status, out } = await lab(
+      ...small,
+      '--script',
+      script,
+      '--exec',
+      'echo out; echo err >&2',
+      '--exec',
+      'exit 3',
+    );
+    expect(out).toBe('from-script\nout\nerr\n');
+    expect(status).toBe(3);
+  });
+
+  it('keeps the disk in a file: pblk recovers, also without a remove', async () => {
+    const media = ['--media', join(folder, 'disk')];
+    const write = await lab(
+      ...small,
+      ...media,
+      ...create,
+      '--exec',
+      'dd if=/dev/urandom of=/dev/mydevice bs=64k count=300 conv=fsync 2>/dev/null; dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+    );
+    expect(write.status, write.err).toBe(0);
+    const read = await lab(
+      ...small,
+      ...media,
+      ...create,
+      '--exec',
+      'dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+    );
+    expect(read.out).toBe(write.out);
+    const other = await lab('--device', 'nvme,serial=x,lver=0', '--size', '64M', ...media, '--exec', 'true');
+    expect(other.status).toBe(2);
+    expect(other.err).toMatch(/holds a disk made with/);
+  });
+
+  it('reports instead of booting', async () => {
+    const works = await lab('--size', '8G', '--report', '--luns', '0-3', '--json');
+    expect(JSON.parse(works.out)).toMatchObject({
+      opPercent: 32,
+      usableSectors: 339_968,
+      lines: 31,
+      bufferEntries: 256,
+      createSucceeds: true,
+      safe: true,
+      reason: '',
+    });
+    expect(works.status).toBe(0);
+    const fails = await lab('--size', '1G', '--report', '--luns', '0-3', '--json');
+    expect(JSON.parse(fails.out)).toMatchObject({ createSucceeds: false });
+    expect(fails.status).toBe(1);
+  });
+
+  it.each([
+    [['--device', 'nvme,serial=x,lver=1,lnum_lun=3', '--exec', 'true'], /lnum_lun/],
+    [['--size', 'many', '--exec', 'true'], /--size/],
+    [['--memory', '12', '--exec', 'true'], /--memory/],
+    [['--luns', 'x', '--report'], /--luns/],
+    [['--nonsense'], /--nonsense/],
+    [[], /Nothing to do/],
+    [['--kernel', 'package.json', '--exec', 'true'], /kernel|bzImage/],
+    [['--script', 'not-there', '--exec', 'true'], /not-there/],
+  ])('refuses %j with a sentence', async (args, sentence) => {
+    const { status, out, err } = await lab(...args);
+    expect(status).toBe(2);
+    expect(out).toBe('');
+    expect(err.trim().split('\n')).toHaveLength(1);
+    expect(err).toMatch(sentence);
+  });
+
+  it('ends a command that takes too long', async () => {
+    const { status, err } = await lab(...small, '--timeout', '30', '--exec', 'sleep 100');
+    expect(status).toBe(124);
+    expect(err).toMatch(/longer than/);
+  });
+});
