@@ -1,5 +1,12 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+
+/** The policy of public/_headers, so that the preview, and with it every end-to-end test, runs under it. */
+const policy = /Content-Security-Policy: (.*)/.exec(
+  readFileSync(new URL('public/_headers', import.meta.url), 'utf8'),
+)?.[1];
+if (policy === undefined) throw new Error('public/_headers names no content security policy.');
 
 export default defineConfig({
   // Relative, so that the built site works from any sub-path.
@@ -7,7 +14,7 @@ export default defineConfig({
   plugins: [svelte()],
   worker: { format: 'es' },
   build: { target: 'es2022', outDir: 'dist', chunkSizeWarningLimit: 1200 },
-  preview: { port: 4173, strictPort: true },
+  preview: { port: 4173, strictPort: true, headers: { 'Content-Security-Policy': policy } },
   test: {
     projects: [
       {
