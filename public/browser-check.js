@@ -20,14 +20,6 @@
     return asked;
   }
 
-  function indexedDb() {
-    try {
-      return typeof window.indexedDB === 'object';
-    } catch (refused) {
-      return true; // Blocked, not missing: disks in RAM still work, and the page says so.
-    }
-  }
-
   var missing = [];
   function need(name, there) {
     if (!there) missing.push(name);
@@ -36,7 +28,7 @@
   need('WebAssembly', typeof WebAssembly === 'object' && typeof WebAssembly.instantiate === 'function');
   need('Web Workers', typeof Worker === 'function');
   if (typeof Worker === 'function') need('module workers', moduleWorkers());
-  need('IndexedDB', indexedDb());
+  // Not IndexedDB: without it disks can be kept in RAM, and the page says so.
   need('BigInt', typeof BigInt === 'function' && typeof BigUint64Array === 'function');
   need('MessageChannel', typeof MessageChannel === 'function');
   need('ResizeObserver', typeof ResizeObserver === 'function');

@@ -41,6 +41,15 @@ describe('a lab with a plain NVMe disk', () => {
       expect(new TextDecoder().decode(await guest.lab.getFile('from-inside'))).toBe('back\n');
       const slow = guest.exec('sleep 60', 500);
       await expect(slow).rejects.toThrow(/longer than 500 ms/);
+      // Somebody ends the agent: what waits for it is told, and the next one serves.
+      await expect(guest.exec('killall labd; sleep 60')).rejects.toThrow(/restarted/);
+      expect(await guest.run('echo served')).toBe('served\n');
+      // A line that only looks like a panic.
+      await guest.run("echo '[    1.0] Kernel panic - not syncing: a joke' > /dev/ttyS0");
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      expect(guest.lab.power).toBe('running');
+      guest.notices.length = 0;
+      await guest.powerCycle();
       guest.exec('echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger').catch(() => {});
       await until(() => guest.lab.power === 'crashed');
       expect(guest.notices.map((notice) => notice.code)).toContain('panic');

@@ -4,6 +4,8 @@ import { parseSize } from '../lab/size.ts';
 export interface LabArguments {
   readonly device: string;
   readonly sizeBytes: number;
+  /** Whether --device or --size was given: if not, a disk in --media is taken as it is. */
+  readonly chosen: boolean;
   readonly media: string | undefined;
   /** Shell commands in the order in which they run: the script's text first. */
   readonly commands: readonly string[];
@@ -25,7 +27,8 @@ export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [optio
 
   --device LINE    the -device line as given to qemu-nvme (the tutorial's by default)
   --size SIZE      of the backing file: 8G, 513M …               (8G)
-  --media FILE     keep the disk in FILE; in memory otherwise
+  --media FILE     keep the disk in FILE; in memory otherwise. A disk that is there keeps
+                   its device line and size when neither is given
   --exec COMMAND   run with sh -c in the guest; may be repeated
   --script FILE    a shell script to run in the guest, before any --exec
   --report         print the geometry report instead of booting
@@ -38,7 +41,8 @@ export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [optio
   --timeout SEC    longest time for the boot and for each command (600)
 
 Without --exec, --script or --report, and on a terminal: the guest's shell, until it is shut down.
-The exit status is that of the last command; 124 when time was up, 2 for a wrong option.`;
+The exit status is that of the last command; 124 when time was up, 125 when the guest
+crashed or the lab failed, 2 for a wrong option, device line or file.`;
 
 /** Options of `npm run lab`, or one sentence on what is wrong with them. */
 export function readArguments(
@@ -88,6 +92,7 @@ export function readArguments(
   return {
     device: values.device ?? defaults.device,
     sizeBytes: size.bytes,
+    chosen: values.device !== undefined || values.size !== undefined,
     media: values.media,
     commands: values.exec ?? [],
     report: values.report ?? false,

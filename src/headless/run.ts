@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { ControlError } from '../lab/control-channel.ts';
+import { CommandTimeout } from '../lab/control-channel.ts';
 import { buildConfig, mediumOf } from '../lab/device-line.ts';
-import { LabError } from '../lab/errors.ts';
-import { Lab } from '../lab/lab.ts';
+import { LabError, sentenceOf } from '../lab/errors.ts';
+import { Lab, RESTARTING } from '../lab/lab.ts';
 import type { DiskCatalogue, DiskSpec } from '../storage/catalogue.ts';
 import { FileCatalogue } from '../storage/file.ts';
 import { MemoryCatalogue } from '../storage/memory.ts';
@@ -12,6 +12,8 @@ import { nodeEnvironment } from './node-environment.ts';
 const USAGE_ERROR = 2;
 /** As timeout(1) answers. */
 const TIME_IS_UP = 124;
+/** The guest died under a command, or the lab failed. */
+const LAB_FAILED = 125;
 const TTY = 0;
 
 /** Boots, runs the commands, prints what they print; answers with the exit status. */
@@ -35,7 +37,13 @@ export async function runLab(args: LabArguments): Promise<number> {
     sizeBytes: args.sizeBytes,
     ...mediumOf(built.config),
   };
-  const { catalogue, diskId } = await openCatalogue(args.media, spec);
+  const { catalogue, diskId } = await openCatalogue(args, spec);
+  const said = new Set<string>();
+  /** One sentence for one thing: a panic is a notice, a power state and a failed command. */
+  const say = (sentence: string) => {
+    if (sentence !== '' && !said.has(sentence)) console.error(sentence);
+    said.add(sentence);
+  };
   let off: () => void = () => {};
   const isOff = new Promise<void>((resolve) => (off = resolve));
   const lab = new Lab(nodeEnvironment(), {
@@ -45,12 +53,12 @@ export async function runLab(args: LabArguments): Promise<number> {
       else if (args.showConsole) process.stderr.write(bytes);
     },
     power: (state, reason) => {
-      if (state === 'crashed' || state === 'hung') console.error(reason);
-      if (state === 'halted' || state === 'off' || state === 'crashed') off();
+      if (state === 'crashed' || state === 'hung') say(reason);
+      if (state === 'halted' || state === 'crashed' || (state === 'off' && reason !== RESTARTING)) off();
     },
     boot: () => {},
     notice: (notice) => {
-      if (notice.level !== 'info') console.error(notice.text);
+      if (notice.level !== 'info') say(notice.text);
     },
   });
   await lab.powerOn({
@@ -66,12 +74,10 @@ export async function runLab(args: LabArguments): Promise<number> {
       await attachTerminal(lab, isOff);
       return 0;
     }
-    await withTimeout(lab.whenReady(), args.timeoutMs);
     return await runCommands(lab, commands, args.timeoutMs);
   } catch (error) {
-    if (!(error instanceof TimeUp)) throw error;
-    console.error(error.message);
-    return TIME_IS_UP;
+    say(sentenceOf(error));
+    return error instanceof CommandTimeout ? TIME_IS_UP : LAB_FAILED;
   } finally {
     await lab.powerOff();
   }
@@ -81,13 +87,7 @@ export async function runLab(args: LabArguments): Promise<number> {
 async function runCommands(lab: Lab, commands: readonly string[], timeoutMs: number): Promise<number> {
   let status = 0;
   for (const command of commands) {
-    try {
-      ({ status } = await lab.exec(command, { timeoutMs, onoutput: (bytes) => process.stdout.write(bytes) }));
-    } catch (error) {
-      if (!(error instanceof ControlError)) throw error;
-      console.error(error.message);
-      return TIME_IS_UP;
-    }
+    ({ status } = await lab.exec(command, { timeoutMs, onoutput: (bytes) => process.stdout.write(bytes) }));
   }
   return status;
 }
@@ -106,23 +106,32 @@ async function attachTerminal(lab: Lab, isOff: Promise<void>): Promise<void> {
 }
 
 async function openCatalogue(
-  media: string | undefined,
+  args: LabArguments,
   spec: DiskSpec,
 ): Promise<{ catalogue: DiskCatalogue; diskId: string }> {
+  const { media } = args;
   if (media === undefined) {
     const catalogue = new MemoryCatalogue();
     return { catalogue, diskId: (await catalogue.create(spec)).id };
   }
   const catalogue = FileCatalogue.ofFile(media);
-  const [existing] = await catalogue.list();
-  const disk = existing ?? (await catalogue.create(spec));
-  if (existing && (existing.unitBytes !== spec.unitBytes || existing.totalUnits !== spec.totalUnits)) {
+  const [disk = await catalogue.create(spec)] = await catalogue.list();
+  if (disk.problem !== undefined) throw new LabError('disk', disk.problem);
+  if (args.chosen && !sameDevice(disk, spec)) {
     throw new LabError(
       'disk',
-      `${media} holds a disk made with --device "${existing.deviceLine}" --size ${existing.sizeBytes}; give the same, or another file.`,
+      `${media} holds a disk made with --device "${disk.deviceLine}" --size ${disk.sizeBytes}; give the same or neither, or another file.`,
     );
   }
   return { catalogue, diskId: disk.id };
+}
+
+/** Whether two lines mean the same device, however they are written. */
+function sameDevice(a: DiskSpec, b: DiskSpec): boolean {
+  const [one, other] = [a, b].map(({ deviceLine, sizeBytes }) => buildConfig(deviceLine, sizeBytes));
+  return (
+    one?.ok === true && other?.ok === true && JSON.stringify(one.config) === JSON.stringify(other.config)
+  );
 }
 
 async function readScript(path: string): Promise<string> {
@@ -138,27 +147,5 @@ async function readImage(path: string): Promise<ArrayBuffer> {
     return new Uint8Array(await readFile(path)).buffer;
   } catch (error) {
     throw new LabError('file', `The image ${path} cannot be read (${(error as Error).message}).`, error);
-  }
-}
-
-class TimeUp extends Error {}
-
-async function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeUp = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new TimeUp(
-            `The guest was not ready after ${timeoutMs / 1000} seconds; --console shows what it did.`,
-          ),
-        ),
-      timeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([promise, timeUp]);
-  } finally {
-    clearTimeout(timer);
   }
 }

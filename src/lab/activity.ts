@@ -1,5 +1,6 @@
 import type { Telemetry } from '../device/telemetry.ts';
 import type { BlockTable } from '../flash/block-table.ts';
+import { IoOpcode } from '../spec/opcodes.ts';
 import type { FlashOperation } from '../flash/observer.ts';
 import type { Counters, MapFrame } from './types.ts';
 
@@ -36,8 +37,12 @@ export class Activity implements Telemetry {
     else if (secs > 0) this.erases++;
   }
 
-  command(): void {
+  command(queueId: number, opcode: number, status: number, bytes: number): void {
     this.commands++;
+    // A plain disk has no flash to report; its reads and writes are counted here.
+    if (this.lastOp.length > 0 || queueId === 0 || status !== 0) return;
+    if (opcode === IoOpcode.read) this.readBytes += bytes;
+    else if (opcode === IoOpcode.write) this.writtenBytes += bytes;
   }
 
   refused(text: string): void {

@@ -2,7 +2,7 @@ import type { BootProgress, Notice } from './types.ts';
 
 /** What the kernel's console says about the guest's health. */
 export interface Trouble {
-  /** True when the guest cannot go on. */
+  /** True when the guest cannot go on, if the line is the kernel's: anybody can print such a line. */
   readonly fatal: boolean;
   readonly notice: Notice;
 }
@@ -76,8 +76,8 @@ export class ConsoleWatch {
   private endLine(): void {
     const line = printable(this.line);
     this.line = '';
-    // Only the kernel's own lines count: they carry a time stamp. A reader may print what he likes.
-    const kernel = /^\[\s*\d+\.\d+\] (.*)$/.exec(line);
+    // The kernel's own lines carry a time stamp. They may stand behind a prompt: the shell shares the line.
+    const kernel = /^(?:.*)\[\s*\d+\.\d+\] (.*)$/.exec(line);
     if (!kernel) return;
     const text = (kernel[1] ?? '').slice(0, SHOWN_LINE);
     if (/^Run \/(init|sbin\/init) as init process/.test(text)) this.initSeen = true;

@@ -39,6 +39,11 @@ export interface ExecOptions {
   readonly onoutput?: (bytes: Uint8Array) => void;
 }
 
+/** A command was killed because it took longer than it was given. */
+export class CommandTimeout extends Error {
+  override readonly name = 'CommandTimeout';
+}
+
 /** A command in the guest that did not come to an end of its own; `message` is one sentence. */
 export class ControlError extends Error {
   override readonly name = 'ControlError';
@@ -64,6 +69,9 @@ export class ControlChannel {
   readonly #commands = new Map<number, Command>();
   readonly #parser = new FrameParser((type, id, payload) => this.#handle(type, id, payload));
   #nextId = 1;
+  #greeted = false;
+  /** The agent has started, first or again: terminal sizes, clock and entropy have to be sent. */
+  onagentstart: (() => void) | undefined;
   #closed: Error | null = null;
 
   /** `send` takes bytes for the guest; give what comes back to `receive`. */
@@ -109,9 +117,10 @@ export class ControlChannel {
       if (timeoutMs < MAX_TIMER_MS) {
         entry.timer = setTimeout(() => {
           this.#trySend(KILL, id);
-          this.#fail(
-            id,
-            `The command ${quote(command)} was ended because it took longer than ${timeoutMs} ms.`,
+          this.#take(id)?.reject(
+            new CommandTimeout(
+              `The command ${quote(command)} was ended because it took longer than ${timeoutMs} ms.`,
+            ),
           );
         }, timeoutMs);
       }
@@ -121,7 +130,8 @@ export class ControlChannel {
 
   /** Asks for a sign of life; the answer arrives at `receive` like everything else. */
   ping(): void {
-    this.#trySend(PING, 0);
+    // Not id 0: that is how an agent that has just started says hello.
+    this.#trySend(PING, this.#newId());
   }
 
   /** Tells the guest the size of the terminal on /dev/ttyS`tty`. */
@@ -164,7 +174,7 @@ export class ControlChannel {
         if (payload.length === 4) this.#exit(id, view(payload).getInt32(0, true));
         break;
       case HELLO:
-        if (payload.length === 4) this.#hello(view(payload).getUint32(0, true));
+        if (payload.length === 4) this.#hello(id, view(payload).getUint32(0, true));
         break;
       case ERROR:
         this.#fail(id, `The guest refused a command: ${printable(payload)}.`);
@@ -173,9 +183,16 @@ export class ControlChannel {
     }
   }
 
-  #hello(version: number): void {
-    if (version === PROTOCOL_VERSION) this.#resolveReady(version);
-    else
+  #hello(id: number, version: number): void {
+    if (version === PROTOCOL_VERSION) {
+      this.#resolveReady(version);
+      if (id !== 0) return;
+      // The agent has (re)started: it knows nothing of what was sent before.
+      const lost = 'The agent in the guest was restarted, and the command was lost; run it again.';
+      if (this.#greeted) for (const command of [...this.#commands.keys()]) this.#fail(command, lost);
+      this.#greeted = true;
+      this.onagentstart?.();
+    } else
       this.#rejectReady(
         new ControlError(`The guest's agent speaks version ${version}, and this page version 1.`),
       );

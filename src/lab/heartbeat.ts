@@ -9,6 +9,8 @@ const MISSED_BEATS = 12;
 export class Heartbeat {
   private timer: ReturnType<typeof setInterval> | undefined;
   private missed = 0;
+  /** How often something was heard, ever. */
+  answers = 0;
   private hung = false;
   private readonly ask: () => void;
   private readonly onchange: (hung: boolean) => void;
@@ -28,8 +30,9 @@ export class Heartbeat {
     clearInterval(this.timer);
   }
 
-  /** The agent said something. */
+  /** The guest said something. */
   answered(): void {
+    this.answers++;
     this.missed = 0;
     if (!this.hung) return;
     this.hung = false;

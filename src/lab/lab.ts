@@ -4,7 +4,7 @@ import type { PciPlug } from '../machine/pci.ts';
 import type { WasmSource } from '../machine/wasm.ts';
 import type { DiskCatalogue, OpenDisk } from '../storage/catalogue.ts';
 import { ConsoleWatch } from './console-watch.ts';
-import { ControlChannel, type ExecOptions } from './control-channel.ts';
+import { CommandTimeout, ControlChannel, type ExecOptions } from './control-channel.ts';
 import { LabDevice } from './device.ts';
 import { buildConfig } from './device-line.ts';
 import { LabError, sentenceOf } from './errors.ts';
@@ -48,6 +48,14 @@ const CLASS_NVM_EXPRESS = 0x010802;
 const MIB = 1024 * 1024;
 const SHUTDOWN_MS = 15_000;
 const ENTROPY_BYTES = 64;
+/** setTimeout's largest delay; above it fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+const PANIC_SETTLE_MS = 300;
+const PANIC_ANSWER_MS = 3_000;
+const NO_SIGN_OF_LIFE =
+  'The guest has shown no sign of life for a minute: it hangs, or its initramfs has no control agent; wait, or restart it.';
+/** The reason of a power-off that a power-on follows at once. */
+export const RESTARTING = 'restarting';
 
 /** What exists only while the power is on. */
 interface Running {
@@ -72,7 +80,12 @@ export class Lab {
   /** Power changes one after the other; a second click waits for the first. */
   private change: Promise<unknown> = Promise.resolve();
   private lastOptions: PowerOptions | undefined;
-  private haltWaiters: (() => void)[] = [];
+  /** The agent of the machine that is on has answered at least once. */
+  private wasReady = false;
+  /** Who waits for the guest to come to an end of its own, whatever kind of end. */
+  private endWaiters: (() => void)[] = [];
+  /** Tells the change under way that a later one does not want to wait for it. */
+  private hurry: () => void = () => {};
   private readonly windowSizes = new Map<0 | 1, { cols: number; rows: number }>();
 
   constructor(environment: LabEnvironment, observer: LabObserver) {
@@ -105,28 +118,40 @@ export class Lab {
    * shell is there: see {@link whenReady}). Rejects with one sentence, and everything is off again.
    */
   powerOn(options: PowerOptions): Promise<void> {
-    return this.inTurn(() => this.doPowerOn(options));
+    return this.inTurn((hurry) => this.doPowerOn(options, hurry));
   }
 
-  /** Asks the guest to shut down; cuts the power when it has halted, or after `timeoutMs`. */
-  powerOff(timeoutMs = SHUTDOWN_MS): Promise<void> {
-    return this.inTurn(async () => {
+  /**
+   * Asks the guest to shut down; cuts the power when it has halted, or after `timeoutMs`. A cut or a reset
+   * asked for meanwhile ends the waiting.
+   */
+  async powerOff(timeoutMs = SHUTDOWN_MS): Promise<void> {
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      throw new LabError(
+        'power',
+        'The time to shut down has to be a number of milliseconds, 0 or more, such as 15000.',
+      );
+    }
+    await this.inTurn(async (hurry) => {
       if (this.state === 'running') {
-        const halted = new Promise<void>((resolve) => this.haltWaiters.push(resolve));
-        this.running?.control.exec('poweroff', { timeoutMs }).catch(() => {}); // it dies before it answers
-        await Promise.race([halted, delay(timeoutMs)]);
+        const ended = new Promise<void>((resolve) => this.endWaiters.push(resolve));
+        // It dies before it answers.
+        this.running?.control.exec('poweroff').catch(() => {});
+        await within(Promise.race([ended, hurry]), timeoutMs).catch(() => {});
       }
       await this.cut('switched off');
     });
   }
 
-  /** Pulls the plug. */
+  /** Pulls the plug; does not wait for a shutdown or a download that is under way. */
   powerCut(): Promise<void> {
+    this.hurry();
     return this.inTurn(() => this.cut('power cut'));
   }
 
   /** Pulls the plug and switches on again with the same options. */
   reset(): Promise<void> {
+    this.hurry();
     return this.inTurn(async () => {
       const options = this.lastOptions;
       if (!options)
@@ -134,18 +159,29 @@ export class Lab {
           'power',
           'The machine was never switched on, so there is nothing to reset: power it on.',
         );
-      await this.cut('reset');
-      await this.doPowerOn(options);
+      await this.cut(RESTARTING);
+      await this.doPowerOn(options, new Promise(() => {}));
     });
   }
 
-  private inTurn<T>(action: () => Promise<T>): Promise<T> {
-    const result = this.change.then(action);
+  /** The guest asked for a reset of its own: the same as ours, unless its machine is gone by then. */
+  private restart(running: Running): void {
+    for (const wake of this.endWaiters.splice(0)) wake();
+    this.inTurn(async (hurry) => {
+      if (this.running !== running || !this.lastOptions) return;
+      await this.cut(RESTARTING);
+      await this.doPowerOn(this.lastOptions, hurry);
+    }).catch((error: unknown) => this.tell('error', 'reboot', sentenceOf(error)));
+  }
+
+  /** One change after the other. `hurry` resolves when a later one does not want to wait. */
+  private inTurn<T>(action: (hurry: Promise<void>) => Promise<T>): Promise<T> {
+    const result = this.change.then(() => action(new Promise((resolve) => (this.hurry = resolve))));
     this.change = result.catch(() => {});
     return result;
   }
 
-  private async doPowerOn(options: PowerOptions): Promise<void> {
+  private async doPowerOn(options: PowerOptions, hurry: Promise<void>): Promise<void> {
     if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
     this.lastOptions = options;
     const startedMs = performance.now();
@@ -158,9 +194,14 @@ export class Lab {
     let disk: OpenDisk | undefined;
     try {
       progress('fetch', '', { doneBytes: 0, totalBytes: 0 });
-      const images = await this.environment.guestImages((doneBytes, totalBytes, name) =>
-        progress('fetch', name, { doneBytes, totalBytes }),
-      );
+      const images = await Promise.race([
+        this.environment.guestImages((doneBytes, totalBytes, name) => {
+          if (this.state === 'loading') progress('fetch', name, { doneBytes, totalBytes });
+        }),
+        hurry.then(() => {
+          throw new LabError('power', 'The power was cut while the guest was being loaded.');
+        }),
+      ]);
       progress('unpack', '');
       disk = await options.catalogue.open(options.diskId);
       const { deviceLine, sizeBytes } = disk.summary;
@@ -169,12 +210,16 @@ export class Lab {
       const device = await LabDevice.open(built.config, disk);
       this.running = await this.startMachine(options, images, disk, device, startedMs, progress);
     } catch (error) {
-      await disk?.close();
-      this.setPower('off', sentenceOf(error));
+      try {
+        await disk?.close();
+      } finally {
+        this.setPower('off', sentenceOf(error));
+      }
       throw error;
     }
     this.setPower('booting', '');
     progress('bios', '');
+    this.running.heartbeat.start();
     this.running.machine.start();
   }
 
@@ -215,10 +260,11 @@ export class Lab {
     const heartbeat = new Heartbeat(
       () => control.ping(),
       (hung) => {
-        if (hung) this.setPower('hung', 'The guest has not answered for a minute; wait, or restart it.');
-        else if (this.state === 'hung') this.setPower('running', '');
+        if (hung) this.setPower('hung', NO_SIGN_OF_LIFE);
+        else if (this.state === 'hung') this.setPower(this.wasReady ? 'running' : 'booting', '');
       },
     );
+    this.wasReady = false;
     const running: Running = { disk, device, machine, controller, control, heartbeat, startedMs };
     this.listen(running, progress);
     return running;
@@ -232,9 +278,11 @@ export class Lab {
     };
     watch.ontrouble = ({ fatal, notice }) => {
       this.observer.notice(notice);
-      if (fatal) this.die('crashed', notice.text);
+      if (fatal) this.confirmDeath(running, notice.text);
     };
     machine.serial[0].onoutput = (bytes) => {
+      // Until the agent is there, the console is the only sign of life.
+      if (!this.wasReady) heartbeat.answered();
       watch.receive(bytes);
       this.observer.console(0, bytes);
     };
@@ -243,21 +291,27 @@ export class Lab {
       heartbeat.answered();
       control.receive(bytes);
     };
+    control.onagentstart = () => {
+      control.setClock(Date.now());
+      control.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)));
+      for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
+    };
     control.ready.then(
       () => {
-        if (this.running !== running || this.state !== 'booting') return;
-        control.setClock(Date.now());
-        control.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)));
-        for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
-        heartbeat.start();
+        if (this.running !== running) return;
+        this.wasReady = true;
+        if (this.state !== 'booting' && this.state !== 'hung') return;
         progress('ready', '');
         this.setPower('running', '');
       },
-      () => {}, // closed before it was ready: the power state says why
+      (error: unknown) => {
+        // Closed before it was ready, and the power state says why; or an agent of another version.
+        if (this.running === running && this.state === 'booting')
+          this.tell('warning', 'agent', sentenceOf(error));
+      },
     );
     machine.onhalt = () => this.onHalt();
-    machine.onreboot = () =>
-      void this.reset().catch((error: unknown) => this.tell('error', 'reboot', sentenceOf(error)));
+    machine.onreboot = () => this.restart(running);
     machine.oncrash = (error) =>
       this.die('crashed', `${sentenceOf(error)} Restart it: what the disk acknowledged is kept.`);
     device.onfailure = (error) =>
@@ -271,14 +325,31 @@ export class Lab {
   }
 
   private onHalt(): void {
-    for (const wake of this.haltWaiters.splice(0)) wake();
     // After a panic the kernel halts too; what was said then stays.
     if (this.state !== 'crashed')
       this.die('halted', 'The guest has shut itself down; power off, or restart it.');
   }
 
+  /** A line says that the kernel panicked. Anybody can print one: a guest whose agent still answers is alive. */
+  private confirmDeath(running: Running, sentence: string): void {
+    if (!this.wasReady) {
+      this.die('crashed', sentence);
+      return;
+    }
+    const { heartbeat, control } = running;
+    // What was on its way when the line came proves nothing.
+    setTimeout(() => {
+      const before = heartbeat.answers;
+      control.ping();
+      setTimeout(() => {
+        if (this.running === running && heartbeat.answers === before) this.die('crashed', sentence);
+      }, PANIC_ANSWER_MS);
+    }, PANIC_SETTLE_MS);
+  }
+
   /** The guest will not go on: who waits for it is told. The disk stays open until the power is off. */
   private die(state: 'crashed' | 'halted', reason: string): void {
+    for (const wake of this.endWaiters.splice(0)) wake();
     this.running?.heartbeat.stop();
     this.running?.control.close(new LabError('power', reason));
     this.setPower(state, reason);
@@ -286,19 +357,33 @@ export class Lab {
 
   private async cut(reason: string): Promise<void> {
     const running = this.running;
-    if (!running) {
-      if (this.state !== 'off') this.setPower('off', reason);
-      return;
-    }
     this.running = undefined;
-    this.haltWaiters = [];
-    running.heartbeat.stop();
-    running.control.close(new LabError('power', `The machine is off (${reason}); power it on first.`));
-    running.device.activity.onrefused = undefined;
-    running.controller.powerCycle();
-    await running.machine.destroy();
-    await running.disk.close();
-    this.setPower('off', reason);
+    this.endWaiters = [];
+    try {
+      if (running) await this.release(running, reason);
+    } finally {
+      if (this.state !== 'off') this.setPower('off', reason);
+    }
+  }
+
+  /** Lets go of everything, whatever fails on the way: a disk that stays locked could not be used again. */
+  private async release(running: Running, reason: string): Promise<void> {
+    const { heartbeat, control, device, disk, controller, machine } = running;
+    heartbeat.stop();
+    control.close(new LabError('power', `The machine is off (${reason}); power it on first.`));
+    // Commands that were not acknowledged may fail now; nobody is told.
+    device.onfailure = undefined;
+    device.activity.onrefused = undefined;
+    disk.onlost = undefined;
+    try {
+      controller.powerCycle();
+    } finally {
+      try {
+        await machine.destroy();
+      } finally {
+        await disk.close();
+      }
+    }
   }
 
   private setPower(state: PowerState, reason: string): void {
@@ -321,8 +406,12 @@ export class Lab {
   /** Runs a command in the guest with `sh -c`; output is standard output and error together. */
   async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
     const { control } = this.on();
-    await control.ready;
-    return control.exec(command, options);
+    if (this.wasReady) return control.exec(command, options);
+    const { timeoutMs = Infinity } = options;
+    const startedMs = performance.now();
+    await within(control.ready, timeoutMs);
+    const restMs = Math.max(0, Math.ceil(timeoutMs - (performance.now() - startedMs)));
+    return control.exec(command, { ...options, timeoutMs: restMs });
   }
 
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
@@ -345,9 +434,7 @@ export class Lab {
 
   async listFiles(): Promise<readonly { name: string; sizeBytes: number }[]> {
     const { files } = this.on().machine;
-    return Promise.all(
-      files.list().map(async (name) => ({ name, sizeBytes: (await files.get(name)).byteLength })),
-    );
+    return files.list().map((name) => ({ name, sizeBytes: files.sizeOf(name) }));
   }
 
   private on(): Running {
@@ -356,6 +443,24 @@ export class Lab {
   }
 }
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Resolves as `promise` does, or rejects with a CommandTimeout after `timeoutMs`; longer than 24 days is no limit. */
+async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  if (timeoutMs > MAX_TIMER_MS) return promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeUp = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new CommandTimeout(
+            `The guest was not ready after ${timeoutMs} ms; wait for its prompt, or restart it.`,
+          ),
+        ),
+      timeoutMs,
+    );
+  });
+  try {
+    return await Promise.race([promise, timeUp]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

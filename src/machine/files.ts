@@ -16,6 +16,8 @@ export interface SharedFiles {
   get(name: string): Promise<Uint8Array>;
   /** Names of the files (not of directories) in it, sorted. */
   list(): string[];
+  /** Bytes of a file, as far as the guest has written it; 0 if it is not there. */
+  sizeOf(name: string): number;
 }
 
 /** Throws unless `name` is one path component of at most 255 bytes that means the same on both sides. */
@@ -75,6 +77,11 @@ export class NinePFiles implements SharedFiles {
   list(): string[] {
     const fs = this.#open();
     return (fs.read_dir('/') ?? []).filter((name) => isFile(fs, fs.SearchPath(`/${name}`).id)).sort();
+  }
+
+  sizeOf(name: string): number {
+    const fs = this.#open();
+    return fs.inodes[fs.SearchPath(`/${name}`).id]?.size ?? 0;
   }
 
   close(): void {
