@@ -14,6 +14,8 @@ export default defineConfig({
   retries: 0,
   reporter: [['list'], ['json']],
   use: {
+    // Requests that a test answers itself must not be answered from the offline cache instead.
+    serviceWorkers: 'block',
     actionTimeout: 20_000,
     baseURL: `http://localhost:${port}/`,
     locale: 'en-US',

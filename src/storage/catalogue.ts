@@ -28,6 +28,11 @@ export interface DiskSummary extends DiskSpec {
   readonly unitsStored: number;
   /** Where it is kept: survives a reload or not. */
   readonly kept: 'indexeddb' | 'memory' | 'file';
+  /**
+   * Why this disk cannot be read, in one sentence; absent when it can. Then only `id` and `kept` are known:
+   * it can be removed, all else rejects.
+   */
+  readonly problem?: string;
 }
 
 /** A disk held exclusively. */
@@ -45,6 +50,7 @@ export interface OpenDisk extends MediaStore {
 }
 
 export interface DiskCatalogue {
+  /** Oldest first; unreadable ones, with their `problem`, last. Rejects only when the catalogue itself cannot be read. */
   list(): Promise<readonly DiskSummary[]>;
   /** Rejects with StoreError `io` when the spec is out of bounds; see disk-spec.ts. */
   create(spec: DiskSpec): Promise<DiskSummary>;
@@ -54,6 +60,6 @@ export interface DiskCatalogue {
   rename(id: string, name: string): Promise<DiskSummary>;
   /** Factory reset: every unit and shard goes, the spec stays. Rejects `busy` while the disk is open. */
   wipe(id: string): Promise<DiskSummary>;
-  /** Rejects `busy` while the disk is open. */
+  /** Works on an unreadable disk too. Rejects `busy` while the disk is open. */
   remove(id: string): Promise<void>;
 }

@@ -29,9 +29,7 @@ export function notify(listener: ((error: Error) => void) | undefined, error: Er
   try {
     listener?.(error);
   } catch (thrown) {
-    // Shown as any uncaught error is, but from outside the store.
-    queueMicrotask(() => {
-      throw thrown;
-    });
+    // Thrown again from outside it would be an uncaught error, which ends a worker's lab or a Node process.
+    console.error('A listener for lost disks failed:', thrown);
   }
 }

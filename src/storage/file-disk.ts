@@ -46,6 +46,8 @@ export class FileDisk implements OpenDisk {
   #state: JournalState;
   #flushedBytes = 0;
   #underWay: Promise<void> | undefined;
+  /** After that nobody knows what is on the medium, and flushing again would succeed without it. */
+  #flushFailed = false;
   #end: StoreError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -156,6 +158,7 @@ export class FileDisk implements OpenDisk {
     await this.#underWay;
     if (lost) return;
     try {
+      if (this.#flushFailed) return;
       this.#compactIfWorthIt(1, SMALL_GARBAGE_BYTES);
       fdatasyncSync(this.#fd);
       this.#flushedBytes = this.#state.endBytes;
@@ -180,7 +183,8 @@ export class FileDisk implements OpenDisk {
           resolve();
           return;
         }
-        // After a failed flush Linux drops the pages: nobody knows what is on the medium.
+        // Linux drops the pages then. Remembered apart: while it is being closed, `lose` does nothing.
+        this.#flushFailed = true;
         const lost = new StoreError(
           'lost',
           `${this.#path} could not be flushed to its disk (${error.code ?? 'unknown error'}); check the disk and open it again.`,

@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -59,10 +61,36 @@ describe('a catalogue of one file', () => {
     ]) {
       writeFileSync(path, text as string, 'latin1');
       await expect(catalogue.open('media.img')).rejects.toMatchObject({ name: 'StoreError', code });
-      expect(await catalogue.list()).toEqual([]);
+      const [disk, ...others] = await catalogue.list();
+      expect(disk).toMatchObject({ id: 'media.img', name: 'unreadable disk media.', kept: 'file' });
+      expect(others).toEqual([]);
+      await expect(catalogue.open('media.img')).rejects.toMatchObject({ message: disk?.problem });
       expect(readFileSync(path, 'latin1')).toBe(text);
       expect(existsSync(`${path}.lock`)).toBe(false);
     }
+  });
+});
+
+describe('a catalogue of a directory', () => {
+  it('lists unreadable disks last, with their problem, and removes them', async () => {
+    const catalogue = FileCatalogue.ofDirectory(directory);
+    const good = await catalogue.create(spec);
+    writeFileSync(join(directory, '0000000000000000.lnvmdisk'), 'junk');
+    mkdirSync(join(directory, '1111111111111111.lnvmdisk'));
+    writeFileSync(join(directory, 'notes.txt'), 'not looked at');
+    expect(await catalogue.list()).toEqual([
+      good,
+      expect.objectContaining({
+        name: 'unreadable disk 000000',
+        problem: expect.stringContaining('no disk of this program') as string,
+      }),
+      expect.objectContaining({
+        name: 'unreadable disk 111111',
+        problem: expect.stringContaining('EISDIR') as string,
+      }),
+    ]);
+    await catalogue.remove('0000000000000000.lnvmdisk');
+    expect(await catalogue.list()).toHaveLength(2);
   });
 });
 
@@ -214,7 +242,11 @@ describe('the lock', () => {
       lockOf(owner);
       await open();
     }
+    // Empty, it may be in the making for a moment.
     writeFileSync(`${path}.lock`, '');
+    await expect(open()).rejects.toMatchObject({ code: 'busy' });
+    const then = new Date(Date.now() - 10_000);
+    utimesSync(`${path}.lock`, then, then);
     await open();
     expect(existsSync(`${path}.lock`)).toBe(false);
   });

@@ -8,7 +8,7 @@ import { FileDisk } from './file-disk.ts';
 import { fileError } from './file-errors.ts';
 import { readJournal } from './file-journal.ts';
 import { lockFile } from './file-lock.ts';
-import { newSuperblock, summaryOf } from './superblock.ts';
+import { byAge, newSuperblock, summaryOf, unreadable } from './superblock.ts';
 
 /**
  * Disks in files, for Node: one file a disk, docs/disk-format.md. A disk's id is the name of its file.
@@ -39,19 +39,18 @@ export class FileCatalogue implements DiskCatalogue {
 
   // The methods are async so that an error is a rejection, as with the other catalogues.
 
-  /** Oldest first. Files that are no disk of this format are passed over. */
+  /** With `problem` also files that are no disk: a file that is there must not look like none. */
   async list(): Promise<readonly DiskSummary[]> {
     return this.#ids()
       .flatMap((id) => {
         try {
           return [this.#summary(id)];
         } catch (error) {
-          const known = fileError(error, id);
-          if (known.code === 'corrupt' || known.code === 'version' || known.code === 'missing') return [];
-          throw known;
+          const { code, message } = fileError(error, join(this.#directory, id));
+          return code === 'missing' ? [] : [unreadable(id, 'file', message)];
         }
       })
-      .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+      .sort(byAge);
   }
 
   async create(spec: DiskSpec): Promise<DiskSummary> {

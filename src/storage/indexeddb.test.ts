@@ -196,7 +196,7 @@ describe('hostile records', () => {
     await catalogue.remove('__proto__');
   });
 
-  it('as superblock make the disk corrupt, and the list passes over it', async () => {
+  it('as superblock make the disk corrupt, and the list says so', async () => {
     const { id } = await catalogue.create(spec);
     const good = { format: 1, id, createdAtMs: 1, epoch: 0, unitsStored: 0, ...spec };
     const bad = [
@@ -210,12 +210,21 @@ describe('hostile records', () => {
       { ...good, epoch: -1 },
       { ...good, epoch: Number.POSITIVE_INFINITY },
       { ...good, unitsStored: spec.totalUnits + 1 },
-      { ...good, unitsStored: 5 },
+      { ...good, id: 'another' },
     ];
     for (const record of bad) {
       await meddle(diskDatabase({ id }), 'superblock', (store) => store.put(record, 0));
       await expect(catalogue.open(id)).rejects.toMatchObject({ name: 'StoreError', code: 'corrupt' });
-      await catalogue.list();
+      expect(await catalogue.list()).toEqual([
+        expect.objectContaining({
+          id,
+          name: `unreadable disk ${id.slice(0, 6)}`,
+          deviceLine: '',
+          sizeBytes: 0,
+          kept: 'indexeddb',
+          problem: expect.stringMatching(/^[A-Z].* is damaged.*\.$/) as string,
+        }),
+      ]);
     }
     await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ ...good, evil: 1 }, 0));
     expect(Object.keys((await catalogue.list())[0] as object)).not.toContain('evil');
@@ -226,11 +235,48 @@ describe('hostile records', () => {
     const { id } = await catalogue.create(spec);
     await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ format: 2 }, 0));
     await expect(catalogue.open(id)).rejects.toMatchObject({ code: 'version' });
-    expect(await catalogue.list()).toEqual([]);
+    expect(await catalogue.list()).toMatchObject([
+      { id, problem: expect.stringContaining('newer version') as string },
+    ]);
     const newer = indexedDB.open('lightnvm-lab:catalogue', 9);
     await new Promise((resolve) => (newer.onsuccess = resolve));
     newer.result.close();
     await expect(catalogue.list()).rejects.toMatchObject({ code: 'version' });
+  });
+
+  it('of one disk leave the others alone, and it can be removed', async () => {
+    const good = await catalogue.create(spec);
+    const damaged = await catalogue.create(spec);
+    const newer = await catalogue.create(spec);
+    const failing = await catalogue.create(spec);
+    await meddle(diskDatabase(damaged), 'superblock', (store) => store.clear());
+    await new Promise((resolve) => {
+      const request = indexedDB.open(diskDatabase(newer), 9);
+      request.onsuccess = () => {
+        request.result.close();
+        resolve(undefined);
+      };
+    });
+    const open = indexedDB.open.bind(indexedDB);
+    vi.spyOn(indexedDB, 'open').mockImplementation((name, version) => {
+      if (name === diskDatabase(failing)) throw new DOMException('Internal error', 'UnknownError');
+      return open(name, version);
+    });
+    const codes = { [damaged.id]: 'corrupt', [newer.id]: 'version', [failing.id]: 'unavailable' };
+    const [first, ...rest] = await catalogue.list();
+    expect(first).toEqual(good);
+    expect(rest.map(({ id }) => id)).toEqual(Object.keys(codes).sort());
+    for (const { id, problem } of rest) {
+      expect(problem).toMatch(/^[A-Z].*\.$/);
+      for (const attempt of [catalogue.open(id), catalogue.rename(id, 'new')]) {
+        await expect(attempt).rejects.toMatchObject({ code: codes[id], message: problem });
+      }
+      await expect(catalogue.wipe(id)).rejects.toMatchObject({ code: codes[id], message: problem });
+      await catalogue.remove(id);
+    }
+    expect(await catalogue.list()).toEqual([good]);
+    expect(await databases()).toEqual(['lightnvm-lab:catalogue', diskDatabase(good)]);
+    expect(locks.held()).toEqual([]);
   });
 
   it('as units, shards and map pages are corrupt, never wrong data', async () => {
@@ -293,6 +339,24 @@ describe('failing transactions', () => {
     await expect(disk.commit(put(2), 'relaxed')).rejects.toMatchObject({ code: 'aborted' });
     await disk.commit(put(3), 'relaxed');
     expect(disk.unitsStored()).toBe(2);
+  });
+
+  it('a repeated or delayed commit writes what it was given, whatever becomes of the bytes', async () => {
+    const disk = await fresh();
+    const commitAndChange = async (): Promise<void> => {
+      const commit = put(1, 2);
+      const committed = disk.commit(commit, 'relaxed');
+      for (const { bytes } of commit.units) bytes.fill(99);
+      await committed;
+      expect(await disk.readUnit(1)).toEqual(filled(1));
+      expect(await disk.readUnit(2)).toEqual(filled(2));
+    };
+    failPuts(1, new DOMException('', 'AbortError'));
+    await commitAndChange();
+    forceClose(diskDatabase(disk.summary));
+    await commitAndChange();
+    await disk.commit(put(3), 'relaxed');
+    expect(await disk.readUnit(1)).toEqual(filled(1));
   });
 
   it('a synchronous throw is a rejection', async () => {
@@ -385,6 +449,27 @@ describe('lost connections', () => {
     await disk.close();
     expect(lost).toHaveBeenCalledTimes(1);
     expect(await catalogue.list()).toEqual([]);
+  });
+});
+
+describe('a listener that throws', () => {
+  it('is reported, and is no uncaught error', async () => {
+    const uncaught = vi.fn();
+    const report = vi.spyOn(console, 'error').mockReturnValue(undefined);
+    process.on('uncaughtException', uncaught);
+    try {
+      const disk = await fresh();
+      disk.onlost = () => {
+        throw new Error('of the listener');
+      };
+      locks.steal(`lightnvm-lab:lock:${disk.summary.id}`);
+      await vi.waitFor(() => expect(report).toHaveBeenCalledTimes(1));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(uncaught).not.toHaveBeenCalled();
+      await expect(disk.commit(put(1), 'relaxed')).rejects.toMatchObject({ code: 'lost' });
+    } finally {
+      process.off('uncaughtException', uncaught);
+    }
   });
 });
 

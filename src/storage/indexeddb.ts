@@ -7,7 +7,14 @@ import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/envir
 import { busyElsewhere, storeError } from './indexeddb/errors.ts';
 import { CATALOGUE_STORES, DISK_STORES, Names, SUPERBLOCK_KEY } from './indexeddb/layout.ts';
 import { takeLock, type HeldLock } from './indexeddb/lock.ts';
-import { newSuperblock, parseSuperblock, summaryOf, type Superblock } from './superblock.ts';
+import {
+  byAge,
+  newSuperblock,
+  parseSuperblock,
+  summaryOf,
+  unreadable,
+  type Superblock,
+} from './superblock.ts';
 
 export type { IndexedDbEnvironment, LockProvider } from './indexeddb/environment.ts';
 
@@ -45,25 +52,21 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     }
   }
 
-  /** Oldest first. Records that are no disk of this format are passed over. */
+  /** A disk whose database is gone is passed over: there is nothing to show, and nothing to free. */
   async list(): Promise<readonly DiskSummary[]> {
     const { generations, garbage } = await this.#contents();
     await this.#sweep(garbage);
     const found = await Promise.all(
       [...generations].map(async ([id, generation]) => {
         try {
-          return await this.#inDisk(this.#names.disk(id, generation), readSuperblock);
+          return [summaryOf(await this.#superblock(id, generation), 'indexeddb')];
         } catch (error) {
-          const { code } = storeError(error);
-          if (code === 'corrupt' || code === 'version' || code === 'missing') return undefined;
-          throw error;
+          const { code, message } = storeError(error);
+          return code === 'missing' ? [] : [unreadable(id, 'indexeddb', message)];
         }
       }),
     );
-    return found
-      .filter((superblock) => superblock !== undefined && generations.has(superblock.id))
-      .map((superblock) => summaryOf(superblock as Superblock, 'indexeddb'))
-      .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+    return found.flat().sort(byAge);
   }
 
   async create(spec: DiskSpec): Promise<DiskSummary> {
@@ -91,7 +94,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     const superblock = await this.#inDisk(this.#names.disk(id, await this.#generation(id)), (db) =>
       transact(db, ['superblock'], 'readwrite', async (tx) => {
         const store = tx.objectStore('superblock');
-        const renamed = { ...parseSuperblock(await result<unknown>(store.get(SUPERBLOCK_KEY))), name };
+        const renamed = { ...parseSuperblock(await result<unknown>(store.get(SUPERBLOCK_KEY)), id), name };
         store.put(renamed, SUPERBLOCK_KEY);
         return renamed;
       }),
@@ -105,7 +108,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     const lock = await this.#hold(id);
     try {
       const generation = await this.#generation(id);
-      const before = await this.#inDisk(this.#names.disk(id, generation), readSuperblock);
+      const before = await this.#superblock(id, generation);
       const superblock = { ...before, unitsStored: 0 };
       await this.#begin(superblock, generation + 1, generation);
       await this.#discard(this.#names.disk(id, generation));
@@ -216,6 +219,10 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   ): Promise<T> {
     const db = await openDatabase(this.#env, this.#names.catalogue, CATALOGUE_STORES, true);
     return this.#using(db, (open) => transact(open, CATALOGUE_STORES, mode, work));
+  }
+
+  #superblock(id: string, generation: number): Promise<Superblock> {
+    return this.#inDisk(this.#names.disk(id, generation), (db) => readSuperblock(db, id));
   }
 
   async #inDisk<T>(name: string, work: (db: IDBDatabase) => Promise<T>): Promise<T> {

@@ -18,9 +18,10 @@ export interface Superblock extends DiskSpec {
 /**
  * Reads a superblock from anything: records are data, and a page on the same origin could have written
  * them. Only known own fields are taken, each checked.
+ * @param expectedId the disk it must be of, when that is known
  * @throws StoreError `version` when its format is newer than this program, else `corrupt`
  */
-export function parseSuperblock(record: unknown): Superblock {
+export function parseSuperblock(record: unknown, expectedId?: string): Superblock {
   const field = (name: string): unknown =>
     typeof record === 'object' && record !== null && Object.hasOwn(record, name)
       ? (record as Record<string, unknown>)[name]
@@ -41,6 +42,7 @@ export function parseSuperblock(record: unknown): Superblock {
   if (
     format !== DISK_FORMAT ||
     typeof id !== 'string' ||
+    (expectedId !== undefined && id !== expectedId) ||
     !isIndex(createdAtMs, Number.MAX_SAFE_INTEGER) ||
     !isIndex(epoch, Number.MAX_SAFE_INTEGER) ||
     specProblem(spec) !== undefined ||
@@ -63,4 +65,27 @@ export function summaryOf(superblock: Superblock, kept: DiskSummary['kept']): Di
   const { id, createdAtMs, epoch, unitsStored, name, deviceLine, sizeBytes, unitBytes, totalUnits } =
     superblock;
   return { name, deviceLine, sizeBytes, unitBytes, totalUnits, id, createdAtMs, epoch, unitsStored, kept };
+}
+
+/** What the outside sees of a disk that cannot be read. */
+export function unreadable(id: string, kept: DiskSummary['kept'], problem: string): DiskSummary {
+  return {
+    name: `unreadable disk ${id.slice(0, 6)}`,
+    deviceLine: '',
+    sizeBytes: 0,
+    unitBytes: 0,
+    totalUnits: 0,
+    id,
+    createdAtMs: 0,
+    epoch: 0,
+    unitsStored: 0,
+    kept,
+    problem,
+  };
+}
+
+/** The order of a list: oldest first, those without a known age last. */
+export function byAge(a: DiskSummary, b: DiskSummary): number {
+  const unknown = Number(a.problem !== undefined) - Number(b.problem !== undefined);
+  return unknown || a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }

@@ -15,7 +15,8 @@ import type { LabState } from './state/lab.svelte.ts';
 export interface LabApi {
   /**
    * Resolves when the agent in the guest has answered: shells are there and {@link exec} works. Waits for
-   * power on while the machine is off; read it again after each power on.
+   * power on while the machine is off; read it again after each power on. Rejects with the reason when
+   * power on fails, or the machine goes off or crashes before the agent has answered.
    */
   readonly ready: Promise<void>;
 
@@ -75,8 +76,7 @@ export interface LabPower {
 export function makeLabApi(lab: LabState, started: Promise<void>): LabApi {
   const client = async () => {
     await started;
-    if (!lab.client) throw new Error('The emulator did not start; the page says why.');
-    return lab.client;
+    return lab.connected();
   };
   const find = async (idOrName: string): Promise<DiskRow> => {
     await client();

@@ -22,8 +22,11 @@ export class IndexedDbDisk implements OpenDisk {
   readonly #letGo: () => Promise<void>;
   readonly #reader: UnitReader;
   readonly #map: UnitMap;
-  /** Units are sealed in here one after the other; `put` copies before it returns. */
-  readonly #scratch: Uint8Array<ArrayBuffer>;
+  /**
+   * Units are sealed in these, used again at each commit. One buffer a unit: `put` would clone the whole of
+   * a shared one.
+   */
+  readonly #sealedUnits: Uint8Array<ArrayBuffer>[] = [];
   #superblock: Superblock;
   #underWay: Promise<void> | undefined;
   /** Set when it was closed or lost: what every call rejects with from then on. */
@@ -44,7 +47,6 @@ export class IndexedDbDisk implements OpenDisk {
     this.#letGo = letGo;
     this.#superblock = superblock;
     this.#map = map;
-    this.#scratch = new Uint8Array(superblock.unitBytes + SEAL_BYTES);
     this.#reader = new UnitReader((units, deliver) => this.#fetch(units, deliver));
     this.#connection = new Connection(env, databaseName, db, (reopened) => this.#verify(reopened));
     this.#connection.onlost = (error) => this.#lose(error);
@@ -88,7 +90,7 @@ export class IndexedDbDisk implements OpenDisk {
     // Repeating is safe: every put and every range delete states what shall be, not what to change, and
     // so do the unit map and the count; the epoch, checked inside, proves that nobody wrote in between.
     const written = this.#connection
-      .use((db) => writeCommit(db, sealed, this.#scratch, (superblock) => this.#kept(superblock, sealed)))
+      .use((db) => writeCommit(db, sealed, (superblock) => this.#kept(superblock, sealed)))
       .finally(() => {
         this.#underWay = undefined;
       });
@@ -123,12 +125,17 @@ export class IndexedDbDisk implements OpenDisk {
         const held = this.#map.trim(run);
         return held === undefined ? [] : [this.#keyRange(held.first, held.first + held.count - 1)];
       }),
-      units: commit.units,
-      // Copies: the table goes on changing in place, and a repeated attempt must write the same.
+      // Copies: units and table go on changing in place, and an attempt that has to wait for the connection,
+      // or is repeated, must write the same.
+      units: commit.units.map(({ unit, bytes }, i) => [unit, seal(bytes, this.#unitBuffer(i))] as const),
       shards: commit.shards.map(({ shard, bytes }) => [shard, seal(bytes)] as const),
       pages: [...change.pages].map(([page, bytes]) => [page, seal(bytes)] as const),
       change,
     };
+  }
+
+  #unitBuffer(i: number): Uint8Array<ArrayBuffer> {
+    return (this.#sealedUnits[i] ??= new Uint8Array(this.#superblock.unitBytes + SEAL_BYTES));
   }
 
   /** Runs in the `complete` event itself, so that reads queued behind the commit meet the new map. */
@@ -162,10 +169,8 @@ export class IndexedDbDisk implements OpenDisk {
 
   /** After a reopening: is it still this disk, and still ours? */
   async #verify(db: IDBDatabase): Promise<void> {
-    const superblock = await readSuperblock(db);
-    if (superblock.id !== this.#superblock.id || superblock.epoch !== this.#superblock.epoch) {
-      throw overtakenError();
-    }
+    const superblock = await readSuperblock(db, this.#superblock.id);
+    if (superblock.epoch !== this.#superblock.epoch) throw overtakenError();
   }
 
   /** Once: after that the lock may be another opener's. */
@@ -207,8 +212,7 @@ export async function openIndexedDbDisk(
         result<unknown>(tx.objectStore('superblock').get(SUPERBLOCK_KEY)),
         numbered(env, tx, 'map'),
       ]);
-      const before = parseSuperblock(record);
-      if (before.id !== id) throw missingDisk();
+      const before = parseSuperblock(record, id);
       const superblock = { ...before, epoch: before.epoch + 1 };
       const map = UnitMap.load(
         pages.map(([page, sealed]) => [page, unseal(sealed, `Unit map page ${page}`, UNIT_MAP_PAGE_BYTES)]),
@@ -226,11 +230,12 @@ export async function openIndexedDbDisk(
 }
 
 /** The superblock of an open database. @throws StoreError `corrupt`, `version`, or the browser's own error */
-export async function readSuperblock(db: IDBDatabase): Promise<Superblock> {
+export async function readSuperblock(db: IDBDatabase, id: string): Promise<Superblock> {
   return parseSuperblock(
     await transact(db, ['superblock'], 'readonly', (tx) =>
       result<unknown>(tx.objectStore('superblock').get(SUPERBLOCK_KEY)),
     ),
+    id,
   );
 }
 

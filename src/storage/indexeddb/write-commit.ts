@@ -1,5 +1,4 @@
-import type { Durability, UnitBytes } from '../../flash/media-store.ts';
-import { seal } from '../checksum.ts';
+import type { Durability } from '../../flash/media-store.ts';
 import { parseSuperblock, type Superblock } from '../superblock.ts';
 import type { UnitMapChange } from '../unit-map.ts';
 import { abort } from './database.ts';
@@ -13,28 +12,25 @@ export interface SealedCommit {
   readonly epoch: number;
   readonly durability: Durability;
   readonly erased: readonly IDBKeyRange[];
-  readonly units: readonly UnitBytes[];
+  readonly units: readonly (readonly [number, Uint8Array])[];
   readonly shards: readonly (readonly [number, Uint8Array])[];
   readonly pages: readonly (readonly [number, Uint8Array])[];
   readonly change: UnitMapChange;
 }
 
 /**
- * One commit, one transaction. Everything is queued before this returns, so the units' bytes are copied
- * by then (`put` clones at once).
+ * One commit, one transaction. Everything is queued before this returns, and `put` clones at once.
  *
  * The superblock is read in the same transaction and must still have our epoch: 0.1 ms of 9 ms (Chromium
  * 156, 16 units of 32 KiB). Its answer comes first, so waiting for it before `commit()` costs nothing, and
  * another tab's rename is kept.
  *
- * @param scratch one sealed unit long
  * @param kept called in the `complete` event
  * @throws the browser's own error, null for an abort without a reason, or StoreError `lost`
  */
 export function writeCommit(
   db: IDBDatabase,
   commit: SealedCommit,
-  scratch: Uint8Array<ArrayBuffer>,
   kept: (superblock: Superblock) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -68,7 +64,7 @@ export function writeCommit(
       };
       const units = tx.objectStore('units');
       for (const range of commit.erased) units.delete(range);
-      for (const { unit, bytes } of commit.units) units.put(seal(bytes, scratch), unit);
+      for (const [unit, sealed] of commit.units) units.put(sealed, unit);
       const table = tx.objectStore('table');
       for (const [shard, sealed] of commit.shards) table.put(sealed, shard);
       const map = tx.objectStore('map');

@@ -30,6 +30,7 @@ export function connectFake(listener: ConnectionListener): Connection {
         return async (...args: unknown[]) => (method as (...args: unknown[]) => unknown).apply(lab, args);
       },
     }),
+    dead: new Promise(() => {}),
     send: (message) => lab.take(message),
   };
 }

@@ -7,6 +7,8 @@ export const GIB = 1024 ** 3;
 
 export const DEFAULT_CMDLINE = 'console=ttyS0 tsc=reliable mitigations=off random.trust_cpu=on nowatchdog';
 export const DEFAULT_MEMORY_MIB = 128;
+/** The lab's reason for a power-off that a power-on follows at once. */
+export const RESTARTING = 'restarting';
 export const MIN_MEMORY_MIB = 64;
 export const MAX_MEMORY_MIB = 1024;
 

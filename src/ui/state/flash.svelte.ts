@@ -18,6 +18,8 @@ export class FlashState {
   last = $state.raw<{ readonly diskId: string; readonly data: FlashMapData }>();
   #listeners: readonly ((ops: readonly ChunkOp[]) => void)[] = [];
   #connection: Connection | undefined;
+  /** Whose map `data` is. */
+  #diskId: string | undefined;
   #awaiting = false;
   #running = false;
   #raf = 0;
@@ -34,10 +36,14 @@ export class FlashState {
     };
   }
 
-  /** Another disk was opened, or it was closed. */
+  /** A disk was opened, `diskId`; or, without a shape, the one that was open is closed. */
   async setShape(shape: MapShape | undefined, diskId: string | undefined): Promise<void> {
-    if (shape) this.last = undefined;
-    else if (this.data && diskId !== undefined) this.last = { diskId, data: this.data };
+    if (shape) {
+      this.last = undefined;
+      this.#diskId = diskId;
+    } else if (this.data && this.#diskId !== undefined) {
+      this.last = { diskId: this.#diskId, data: this.data };
+    }
     this.shape = shape;
     this.data = shape?.kind === 'ocssd12' ? new FlashMapData(shape) : undefined;
     this.version++;

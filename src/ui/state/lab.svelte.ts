@@ -12,7 +12,8 @@ import type {
 } from '../../rpc/protocol.ts';
 import type { ChunkAddress } from '../charts/flash-map-layout.ts';
 import { language } from '../text/language.svelte.ts';
-import { connect, messageOf, type LabClient } from './connection.ts';
+import { connect, messageOf, WorkerGone, type LabClient } from './connection.ts';
+import { RESTARTING } from './defaults.ts';
 import { FlashState } from './flash.svelte.ts';
 import { Notices } from './notices.svelte.ts';
 import { recall, remember } from './remember.ts';
@@ -23,6 +24,11 @@ const NO_COUNTERS: Counters = { commands: 0, readBytes: 0, writtenBytes: 0, eras
 export interface HostFile {
   readonly name: string;
   readonly sizeBytes: number;
+}
+
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
 }
 
 type ConsoleListener = (bytes: Uint8Array) => void;
@@ -46,11 +52,13 @@ export class LabState {
   /** Clicked on the map. */
   chunk = $state.raw<ChunkAddress>();
   chunkDetails = $state.raw<ChunkDetails>();
-  /** A power request was sent and its answer is not in. */
-  asking = $state(false);
+  /** Power requests whose answers are not in. */
+  #asks = $state(0);
   /** The first answers of the worker are in: the page can say what power on will do. */
   loaded = $state(false);
 
+  /** A power request was sent and its answer is not in. */
+  readonly asking = $derived(this.#asks > 0);
   readonly disk = $derived(this.disks.find((d) => d.id === this.diskId));
   readonly isOn = $derived(this.power !== 'off' && this.power !== 'halted');
   readonly starting = $derived(this.power === 'loading' || this.power === 'booting');
@@ -78,18 +86,31 @@ export class LabState {
   );
 
   readonly #console: Record<0 | 1, readonly ConsoleListener[]> = { 0: [], 1: [] };
-  readonly #whenRunning: (() => void)[] = [];
+  readonly #whenRunning: Waiter[] = [];
+  /** Power-ons under way, resets among them: not to be disturbed by another. */
+  #startsUnderWay = 0;
+  /** The disk of the last power on; the chosen one may be another by the time it is closed. */
+  #poweredDiskId: string | undefined;
+  #gone: WorkerGone | undefined;
+  #disksRound = 0;
+  #refreshingDisks: Promise<void> = Promise.resolve();
 
   async start(): Promise<void> {
     try {
       const connection = await connect({
         message: (message) => this.#take(message),
-        died: (reason) => this.#died(reason),
+        troubled: (reason) =>
+          this.notices.add({
+            level: 'warning',
+            code: 'worker.troubled',
+            text: language.t.notices.workerTroubled(reason),
+          }),
       });
       this.client = connection.client;
       this.flash.attach(connection);
+      void connection.dead.then((error) => this.#died(error));
     } catch (error) {
-      this.#died(messageOf(error));
+      this.#died(error instanceof WorkerGone ? error : new WorkerGone(messageOf(error)));
       return;
     }
     await this.attempt(language.t.disks.title, () => this.#firstLook());
@@ -98,7 +119,7 @@ export class LabState {
 
   /** What is here already: disks of earlier visits, and which of them was used last. */
   async #firstLook(): Promise<void> {
-    const client = this.#connected();
+    const client = this.connected();
     const [disks, storage, status] = await Promise.all([
       client.listDisks(),
       client.storage(),
@@ -129,16 +150,23 @@ export class LabState {
     remember('disk', undefined);
   }
 
-  async refreshDisks(): Promise<void> {
-    const client = this.#connected();
+  refreshDisks(): Promise<void> {
+    this.#refreshingDisks = this.#listDisks(++this.#disksRound);
+    return this.#refreshingDisks;
+  }
+
+  async #listDisks(round: number): Promise<void> {
+    const client = this.connected();
     const [disks, storage] = await Promise.all([client.listDisks(), client.storage()]);
+    // Asked again meanwhile: that list is newer, and whoever waits for this one waits for it.
+    if (round !== this.#disksRound) return this.#refreshingDisks;
     this.disks = disks;
     this.storage = storage;
     if (this.diskId !== undefined && !disks.some((d) => d.id === this.diskId)) this.chooseNone();
   }
 
   async createDisk(name: string, line: string, sizeBytes: number, kept: Kept): Promise<DiskRow> {
-    const disk = await this.#connected().createDisk(this.#freeName(name), line, sizeBytes, kept);
+    const disk = await this.connected().createDisk(this.#freeName(name), line, sizeBytes, kept);
     await this.refreshDisks();
     this.choose(disk.id);
     return disk;
@@ -150,20 +178,20 @@ export class LabState {
   }
 
   async renameDisk(id: string, name: string): Promise<void> {
-    await this.#connected().renameDisk(id, name);
+    await this.connected().renameDisk(id, name);
     await this.refreshDisks();
   }
 
   async wipeDisk(id: string): Promise<void> {
     await this.#release();
-    await this.#connected().wipeDisk(id);
+    await this.connected().wipeDisk(id);
     this.flash.forget(id);
     await this.refreshDisks();
   }
 
   async removeDisk(id: string): Promise<void> {
     await this.#release();
-    await this.#connected().removeDisk(id);
+    await this.connected().removeDisk(id);
     this.flash.forget(id);
     await this.refreshDisks();
   }
@@ -171,16 +199,18 @@ export class LabState {
   async persist(): Promise<boolean> {
     // Only a window may ask; the worker then says what came of it.
     await navigator.storage?.persist?.();
-    const agreed = await this.#connected().persistStorage();
-    this.storage = await this.#connected().storage();
+    const agreed = await this.connected().persistStorage();
+    this.storage = await this.connected().storage();
     return agreed;
   }
 
   // ---- power ----------------------------------------------------------------------------------------
 
   /** Powers on the chosen disk, making it first where the set-up says so. */
-  powerOn(options: Partial<PowerOnOptions> = {}): Promise<void> {
-    return this.#ask(async (client) => {
+  async powerOn(options: Partial<PowerOnOptions> = {}): Promise<void> {
+    if (this.isOn) throw new Error(language.t.power.alreadyOn);
+    if (this.#startsUnderWay > 0) throw new Error(language.t.power.underWay);
+    return this.#start(async (client) => {
       await this.#release();
       const diskId = options.diskId ?? (this.willCreate ? (await this.createFromSetup()).id : this.diskId);
       if (diskId === undefined) return;
@@ -190,6 +220,7 @@ export class LabState {
       this.setup.rememberMachine();
       this.boot = undefined;
       this.counters = NO_COUNTERS;
+      this.#poweredDiskId = diskId;
       await client.powerOn({
         diskId,
         memoryMiB: options.memoryMiB ?? this.setup.memoryMiB,
@@ -209,17 +240,34 @@ export class LabState {
   }
 
   reset(): Promise<void> {
-    return this.#ask((client) => client.reset());
+    return this.#start((client) => client.reset());
   }
 
-  /** Resolves as soon as the agent in the guest has answered; at once if it has. */
+  /**
+   * Resolves as soon as the agent in the guest has answered; at once if it has. Waits while the machine is
+   * off; rejects when power on fails, or the machine goes off or crashes before.
+   */
   whenRunning(): Promise<void> {
-    if (this.power === 'running') return Promise.resolve();
-    return new Promise((resolve) => this.#whenRunning.push(resolve));
+    const waiting = new Promise<void>((resolve, reject) => {
+      if (this.power === 'running') resolve();
+      else if (this.#gone) reject(this.#gone);
+      else if (this.power === 'crashed') reject(crashed(this.powerReason));
+      else this.#whenRunning.push({ resolve, reject });
+    });
+    // Scripts may look at `lab.ready` without waiting for it.
+    waiting.catch(() => {});
+    return waiting;
+  }
+
+  /** The worker; throws with the reason when it is not there. */
+  connected(): LabClient {
+    if (this.#gone) throw this.#gone;
+    if (!this.client) throw new Error('The emulator is not there yet.');
+    return this.client;
   }
 
   exec(command: string, options?: { timeoutMs?: number }): Promise<ExecResult> {
-    return this.#connected().exec(command, options);
+    return this.connected().exec(command, options);
   }
 
   // ---- terminals ------------------------------------------------------------------------------------
@@ -233,11 +281,12 @@ export class LabState {
 
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
     const listens = this.power === 'booting' || this.power === 'running' || this.power === 'hung';
-    if (listens) void this.client?.consoleSend(tty, bytes);
+    // It fails only with the worker, and that is said already.
+    if (listens) this.client?.consoleSend(tty, bytes).catch(() => {});
   }
 
   consoleResize(tty: 0 | 1, cols: number, rows: number): void {
-    if (this.isOn) void this.client?.consoleResize(tty, cols, rows);
+    if (this.isOn) this.client?.consoleResize(tty, cols, rows).catch(() => {});
   }
 
   /** Types into a shell, without Enter: the reader decides. */
@@ -256,7 +305,7 @@ export class LabState {
       }
       try {
         const bytes = new Uint8Array(await file.arrayBuffer());
-        await this.#connected().putFile(file.name, transfer(bytes, [bytes.buffer]));
+        await this.connected().putFile(file.name, transfer(bytes, [bytes.buffer]));
         this.notices.info('files.sent', t.files.sent(file.name));
       } catch (error) {
         this.notices.error('files.failed', t.files.failed(file.name, messageOf(error)));
@@ -266,11 +315,11 @@ export class LabState {
   }
 
   async refreshFiles(): Promise<void> {
-    if (this.power === 'running') this.files = await this.#connected().listFiles();
+    if (this.power === 'running') this.files = await this.connected().listFiles();
   }
 
   getFile(name: string): Promise<Uint8Array> {
-    return this.#connected().getFile(name);
+    return this.connected().getFile(name);
   }
 
   // ---- map ------------------------------------------------------------------------------------------
@@ -317,46 +366,61 @@ export class LabState {
       case 'shape':
         this.chunk = undefined;
         this.chunkDetails = undefined;
-        void this.attempt(language.t.map.title, () => this.flash.setShape(message.map, this.diskId));
+        void this.attempt(language.t.map.title, () => this.flash.setShape(message.map, this.#poweredDiskId));
         break;
     }
   }
 
   #powerChanged(state: PowerState, reason: string): void {
+    const wasStarting = this.starting;
     this.power = state;
     this.powerReason = reason;
+    if (state === 'crashed') this.#rejectWaiters(crashed(reason));
+    if (state === 'off' && wasStarting && reason !== RESTARTING)
+      this.#rejectWaiters(new Error(sentence(`The machine is off again before it was ready: ${reason}`)));
     if (state === 'running') {
-      for (const resolve of this.#whenRunning.splice(0)) resolve();
+      for (const { resolve } of this.#whenRunning.splice(0)) resolve();
       void this.attempt(language.t.files.title, () => this.refreshFiles());
     } else if (state === 'off') {
       this.files = [];
     }
-    if (state !== 'loading' && state !== 'booting')
+    if (this.client && state !== 'loading' && state !== 'booting')
       void this.attempt(language.t.disks.title, () => this.refreshDisks());
   }
 
   async #ask(action: (client: LabClient) => Promise<void>): Promise<void> {
-    this.asking = true;
+    this.#asks++;
     try {
-      await action(this.#connected());
+      await action(this.connected());
     } finally {
-      this.asking = false;
+      this.#asks--;
     }
+  }
+
+  async #start(action: (client: LabClient) => Promise<void>): Promise<void> {
+    this.#startsUnderWay++;
+    try {
+      await this.#ask(action);
+    } finally {
+      this.#startsUnderWay--;
+    }
+  }
+
+  #rejectWaiters(error: Error): void {
+    for (const { reject } of this.#whenRunning.splice(0)) reject(error);
   }
 
   /** A machine that halted by itself still holds its disk until it is switched off. */
   async #release(): Promise<void> {
-    if (this.power === 'halted') await this.#connected().powerCut();
+    if (this.power === 'halted') await this.connected().powerCut();
   }
 
-  #connected(): LabClient {
-    if (!this.client) throw new Error('The emulator is not there yet.');
-    return this.client;
-  }
-
-  #died(reason: string): void {
-    this.notices.error('worker.died', language.t.notices.workerDied(reason));
-    if (this.isOn) this.#powerChanged('crashed', reason);
+  #died(error: WorkerGone): void {
+    this.#gone = error;
+    this.client = undefined;
+    this.notices.error('worker.died', error.message);
+    this.#rejectWaiters(error);
+    if (this.isOn) this.#powerChanged('crashed', error.reason);
   }
 
   /** "tutorial", "tutorial 2" …: two disks of one name cannot be told apart. */
@@ -367,6 +431,15 @@ export class LabState {
     for (let n = 2; taken.includes(name); n++) name = `${base} ${n}`;
     return name;
   }
+}
+
+function crashed(reason: string): Error {
+  return new Error(sentence(`The machine has crashed: ${reason}`));
+}
+
+/** Reasons are phrases ("power cut") or sentences. */
+function sentence(text: string): string {
+  return /[.!?。]$/.test(text) ? text : `${text}.`;
 }
 
 function newest(disks: readonly DiskRow[]): DiskRow | undefined {

@@ -40,6 +40,8 @@ export const en = {
     resetTitle: 'Cuts the power and starts again with the same set-up',
     restart: 'Restart',
     group: 'Power',
+    alreadyOn: 'The machine is on already; power it off first.',
+    underWay: 'The machine is being powered on already; wait for it, or pull the plug.',
     states: {
       off: 'Off',
       loading: 'Loading',
@@ -262,6 +264,8 @@ export const en = {
       'What the disk acknowledged is kept. Restart, or look at the shell for the kernel’s last words.',
     workerDied: (why: string) =>
       `The emulator stopped: ${why || 'the worker could not be loaded'}. Reload the page; what the disk acknowledged is kept.`,
+    workerTroubled: (why: string) =>
+      `Something went wrong in the emulator: ${why || 'no reason was given'}. It goes on; if the machine behaves oddly, reset it.`,
     failed: (what: string, why: string) => `${what} failed: ${why}`,
     copyFailed: 'The browser did not let the page copy. Select the text and copy it yourself.',
   },

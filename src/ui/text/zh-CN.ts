@@ -41,6 +41,8 @@ export const zhCN: Words = {
     resetTitle: '断电后用同样的设置再开机',
     restart: '重新启动',
     group: '电源',
+    alreadyOn: '机器已经开着，请先关机。',
+    underWay: '机器正在开机，请稍候，或拔电源。',
     states: {
       off: '已关机',
       loading: '载入中',
@@ -254,6 +256,8 @@ export const zhCN: Words = {
     hung: '机器没有响应。',
     crashedDo: '磁盘确认过的内容都在。请重新启动，或在终端里看内核最后的输出。',
     workerDied: (why) => `模拟器停止了：${why || '无法载入 worker'}。请重新载入页面；磁盘确认过的内容都在。`,
+    workerTroubled: (why) =>
+      `模拟器里出了错：${why || '原因不明'}。它仍在运行；如果机器表现异常，请重启机器。`,
     failed: (what, why) => `${what}失败：${why}`,
     copyFailed: '浏览器不允许页面复制，请自己选中文字再复制。',
   },
