@@ -226,6 +226,9 @@ describe('hostile records', () => {
         }),
       ]);
     }
+    // Only opening reads the map, which counts the units.
+    await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ ...good, unitsStored: 5 }, 0));
+    await expect(catalogue.open(id)).rejects.toMatchObject({ code: 'corrupt' });
     await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ ...good, evil: 1 }, 0));
     expect(Object.keys((await catalogue.list())[0] as object)).not.toContain('evil');
     await (await catalogue.open(id)).close();
@@ -268,10 +271,13 @@ describe('hostile records', () => {
     expect(rest.map(({ id }) => id)).toEqual(Object.keys(codes).sort());
     for (const { id, problem } of rest) {
       expect(problem).toMatch(/^[A-Z].*\.$/);
-      for (const attempt of [catalogue.open(id), catalogue.rename(id, 'new')]) {
-        await expect(attempt).rejects.toMatchObject({ code: codes[id], message: problem });
+      for (const attempt of [
+        () => catalogue.open(id),
+        () => catalogue.rename(id, 'new'),
+        () => catalogue.wipe(id),
+      ]) {
+        await expect(attempt()).rejects.toMatchObject({ code: codes[id], message: problem });
       }
-      await expect(catalogue.wipe(id)).rejects.toMatchObject({ code: codes[id], message: problem });
       await catalogue.remove(id);
     }
     expect(await catalogue.list()).toEqual([good]);

@@ -14,6 +14,9 @@ import type { HeldLock } from './lock.ts';
 import { UnitReader } from './unit-reader.ts';
 import { writeCommit, type SealedCommit } from './write-commit.ts';
 
+/** Unit buffers kept from one commit to the next: 2 MiB of usual units. */
+const KEPT_UNIT_BUFFERS = 64;
+
 /** One disk in IndexedDB, open. Made by {@link openIndexedDbDisk}. */
 export class IndexedDbDisk implements OpenDisk {
   onlost: ((error: Error) => void) | undefined;
@@ -93,6 +96,7 @@ export class IndexedDbDisk implements OpenDisk {
       .use((db) => writeCommit(db, sealed, (superblock) => this.#kept(superblock, sealed)))
       .finally(() => {
         this.#underWay = undefined;
+        if (this.#sealedUnits.length > KEPT_UNIT_BUFFERS) this.#sealedUnits.length = KEPT_UNIT_BUFFERS;
       });
     // Also awaited by `close`, which does not care how it ended.
     this.#underWay = written.catch(() => undefined);

@@ -13,6 +13,7 @@ const REFUSED = 'refused';
 /** What the reader must know: errors stay until dismissed, notes go by themselves, repeats are counted. */
 export class Notices {
   list = $state.raw<readonly ShownNotice[]>([]);
+  // eslint-disable-next-line svelte/prefer-svelte-reactivity -- nothing shows it
   readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
   #nextId = 1;
 

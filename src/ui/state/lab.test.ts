@@ -1,0 +1,221 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RESTARTING as labs } from '../../lab/lab.ts';
+import type { DiskRow, MapShape, PowerState, WorkerMessage } from '../../rpc/protocol.ts';
+import type { Connection, ConnectionListener } from './connection.ts';
+import { RESTARTING } from './defaults.ts';
+
+const connect = vi.hoisted(() => {
+  vi.stubGlobal('navigator', { language: 'en' });
+  vi.stubGlobal('requestAnimationFrame', () => 1);
+  vi.stubGlobal('cancelAnimationFrame', () => {});
+  return vi.fn();
+});
+vi.mock(import('./connection.ts'), async (original) => ({ ...(await original()), connect }));
+const { WorkerGone } = await import('./connection.ts');
+const { LabState } = await import('./lab.svelte.ts');
+const { makeLabApi } = await import('../lab-api.ts');
+
+/** The worker's half, under the test's hand. */
+class FakeWorkerSide {
+  disks: DiskRow[] = [];
+  say: (message: WorkerMessage) => void = () => {};
+  die: (reason: string) => void = () => {};
+  readonly client = {
+    listDisks: vi.fn(async () => [...this.disks]),
+    storage: vi.fn(async () => ({ indexedDb: true, reason: '' })),
+    status: vi.fn(async () => ({ power: 'off', diskId: undefined, map: undefined })),
+    createDisk: vi.fn(async (name: string, deviceLine: string, sizeBytes: number) => {
+      const id = `d${this.disks.length + 1}`;
+      const disk: DiskRow = {
+        id,
+        name,
+        deviceLine,
+        sizeBytes,
+        storedBytes: 0,
+        createdAtMs: this.disks.length,
+        kept: 'memory',
+        open: false,
+      };
+      this.disks.push(disk);
+      return disk;
+    }),
+    powerOn: vi.fn(async () => {}),
+    powerCut: vi.fn(async () => {}),
+    reset: vi.fn(async () => {}),
+    listFiles: vi.fn(async () => []),
+    mapSnapshot: vi.fn(async () => undefined),
+  };
+
+  constructor() {
+    connect.mockImplementation(async (listener: ConnectionListener): Promise<Connection> => {
+      this.say = (message) => listener.message(message);
+      return {
+        client: this.client as unknown as Connection['client'],
+        dead: new Promise((resolve) => (this.die = (reason) => resolve(new WorkerGone(reason)))),
+        send: () => {},
+      };
+    });
+  }
+
+  power(state: PowerState, reason = ''): void {
+    this.say({ type: 'power', state, reason });
+  }
+}
+
+let worker: FakeWorkerSide;
+let lab: InstanceType<typeof LabState>;
+
+beforeEach(async () => {
+  worker = new FakeWorkerSide();
+  lab = new LabState();
+  await lab.start();
+});
+afterEach(() => vi.clearAllMocks());
+
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+async function stateOf(promise: Promise<unknown>): Promise<string> {
+  let state = 'waiting';
+  promise.then(
+    () => (state = 'resolved'),
+    (error: Error) => (state = error.message),
+  );
+  await settled();
+  return state;
+}
+
+describe('a worker that is gone', () => {
+  it('makes every call of window.lab reject with the reason', async () => {
+    const api = makeLabApi(lab, Promise.resolve());
+    const ready = api.ready;
+    worker.power('running');
+    worker.die('out of memory');
+    await settled();
+    expect(await stateOf(ready)).toBe('resolved');
+    expect(lab.client).toBeUndefined();
+    expect(lab.power).toBe('crashed');
+    const calls = [api.ready, api.exec('ls'), api.disk.list(), api.power.on()];
+    for (const state of await Promise.all(calls.map(stateOf)))
+      expect(state).toMatch(/The emulator stopped: out of memory/);
+    expect(lab.notices.list.map((n) => n.code)).toEqual(['worker.died']);
+  });
+
+  it('is told when it never started', async () => {
+    connect.mockRejectedValue(new WorkerGone(''));
+    const other = new LabState();
+    const started = other.start();
+    const api = makeLabApi(other, started);
+    const ready = api.ready;
+    await started;
+    expect(await stateOf(ready)).toMatch(/could not be loaded/);
+    expect(await stateOf(api.exec('ls'))).toMatch(/could not be loaded/);
+  });
+});
+
+describe('waiting for the guest', () => {
+  it('waits while the machine is off, and resolves when it runs', async () => {
+    const ready = lab.whenRunning();
+    worker.power('off', 'switched off');
+    expect(await stateOf(ready)).toBe('waiting');
+    for (const state of ['loading', 'booting'] as const) worker.power(state);
+    expect(await stateOf(ready)).toBe('waiting');
+    worker.power('running');
+    expect(await stateOf(ready)).toBe('resolved');
+  });
+
+  it('rejects when power on fails, or the power goes while it boots', async () => {
+    const failed = lab.whenRunning();
+    worker.power('loading');
+    worker.power('off', 'The server answered 404.');
+    expect(await stateOf(failed)).toBe(
+      'The machine is off again before it was ready: The server answered 404.',
+    );
+    const cut = lab.whenRunning();
+    worker.power('booting');
+    worker.power('off', 'power cut');
+    expect(await stateOf(cut)).toBe('The machine is off again before it was ready: power cut.');
+  });
+
+  it('rejects when the machine crashes, and while it is crashed', async () => {
+    const ready = lab.whenRunning();
+    worker.power('booting');
+    worker.power('crashed', 'Kernel panic.');
+    expect(await stateOf(ready)).toBe('The machine has crashed: Kernel panic.');
+    expect(await stateOf(lab.whenRunning())).toBe('The machine has crashed: Kernel panic.');
+  });
+
+  it('goes on waiting over a restart', async () => {
+    expect(RESTARTING).toBe(labs);
+    const ready = lab.whenRunning();
+    worker.power('booting');
+    worker.power('off', RESTARTING);
+    worker.power('loading');
+    expect(await stateOf(ready)).toBe('waiting');
+  });
+});
+
+describe('power on', () => {
+  it('is refused while the machine is on, without touching what is known of it', async () => {
+    worker.power('running');
+    const counters = { commands: 7, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
+    worker.say({ type: 'frame', map: undefined, counters });
+    await expect(lab.powerOn()).rejects.toThrow('The machine is on already');
+    expect(lab.counters).toEqual(counters);
+    expect(worker.client.createDisk).not.toHaveBeenCalled();
+  });
+
+  it('twice in a row makes one disk', async () => {
+    const first = lab.powerOn();
+    await expect(lab.powerOn()).rejects.toThrow('being powered on already');
+    expect(lab.asking).toBe(true);
+    await first;
+    expect(lab.asking).toBe(false);
+    expect(worker.disks).toHaveLength(1);
+    expect(worker.client.powerOn).toHaveBeenCalledOnce();
+  });
+
+  it('is refused during a reset, and possible again afterwards', async () => {
+    let done = () => {};
+    worker.client.reset.mockReturnValueOnce(new Promise((resolve) => (done = resolve)));
+    const reset = lab.reset();
+    await expect(lab.powerOn()).rejects.toThrow('being powered on already');
+    done();
+    await reset;
+    await lab.powerOn();
+    expect(worker.client.powerOn).toHaveBeenCalledOnce();
+  });
+});
+
+describe('disks', () => {
+  it('an old list does not unselect a new disk', async () => {
+    let answerOld: (disks: DiskRow[]) => void = () => {};
+    worker.client.listDisks.mockReturnValueOnce(new Promise((resolve) => (answerOld = resolve)));
+    const old = lab.refreshDisks();
+    const disk = await lab.createDisk('new', 'nvme', 1 << 30, 'memory');
+    answerOld([]);
+    await old;
+    expect(lab.diskId).toBe(disk.id);
+    expect(lab.disks).toHaveLength(1);
+  });
+
+  it('a map that is left belongs to the disk that was on, not to the one chosen since', async () => {
+    const first = await lab.createDisk('first', 'nvme,a', 1 << 30, 'memory');
+    await lab.powerOn();
+    const map: MapShape = {
+      kind: 'ocssd12',
+      numCh: 1,
+      numLun: 1,
+      numPln: 1,
+      numChk: 2,
+      numPg: 1,
+      secsPerPg: 1,
+      secSizeBytes: 4096,
+      oobSizeBytes: 16,
+    };
+    worker.say({ type: 'shape', map });
+    worker.power('halted');
+    const second = await lab.createDisk('second', 'nvme,b', 1 << 30, 'memory');
+    expect(lab.diskId).toBe(second.id);
+    worker.say({ type: 'shape', map: undefined });
+    expect(lab.flash.last?.diskId).toBe(first.id);
+  });
+});
