@@ -18,7 +18,7 @@ export default defineConfig({
     // version is taken at the next visit; a page that is open is never reloaded under a running guest.
     VitePWA({
       registerType: 'autoUpdate',
-      injectRegister: 'script',
+      injectRegister: null, // src/main.ts does, after the boot
       manifest: {
         name: 'LightNVM Lab',
         short_name: 'LightNVM Lab',

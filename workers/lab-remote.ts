@@ -130,8 +130,18 @@ export class LabServer implements LabRemote {
   private row(disk: DiskSummary): DiskRow {
     const open = this.lab?.diskId === disk.id;
     const units = (open ? this.lab?.unitsStored : undefined) ?? disk.unitsStored;
-    const { id, name, deviceLine, sizeBytes, createdAtMs, kept } = disk;
-    return { id, name, deviceLine, sizeBytes, createdAtMs, kept, open, storedBytes: units * disk.unitBytes };
+    const { id, name, deviceLine, sizeBytes, createdAtMs, kept, problem } = disk;
+    return {
+      id,
+      name,
+      deviceLine,
+      sizeBytes,
+      createdAtMs,
+      kept,
+      open,
+      storedBytes: units * disk.unitBytes,
+      ...(problem === undefined ? {} : { problem }),
+    };
   }
 
   async listDisks(): Promise<readonly DiskRow[]> {

@@ -29,6 +29,8 @@ export interface DiskRow {
   readonly kept: 'indexeddb' | 'memory' | 'file';
   /** Open in this tab. */
   readonly open: boolean;
+  /** Why it cannot be used, in one sentence; it can still be deleted. Absent for a sound disk. */
+  readonly problem?: string;
 }
 
 export interface StorageInfo {
