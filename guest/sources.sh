@@ -11,19 +11,22 @@ archive=
 
 usage() {
   cat << 'EOF'
-usage: guest/sources.sh [--work DIR] [--output FILE]
+usage: guest/sources.sh [--work DIR] [--output FILE] [--partial]
 
 Writes guest-sources.tar (about 170 MB; default: in DIR, .cache/guest): the
 source packages of everything in the guest, our patches, configuration and
 scripts. Each file is checked against guest/sources.lock. Files that are not on
 DEBIAN_MIRROR are looked for in SOURCES_DIR. Without a complete set there is no
-archive.
+archive, unless --partial is given: then what is missing is listed in its file
+MISSING, and it is not enough to host the binaries with.
 EOF
 }
+partial=0
 while [ $# -gt 0 ]; do
   case $1 in
     --work) work=${2:?--work needs a folder}; shift ;;
     --output) archive=${2:?--output needs a file}; shift ;;
+    --partial) partial=1 ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; printf 'sources.sh: unknown option %s\n' "$1" >&2; exit 1 ;;
   esac
@@ -46,12 +49,18 @@ while read -r sum size role path; do
     ln "$dl/${path##*/}" "$tree/debian/" 2> /dev/null || cp "$dl/${path##*/}" "$tree/debian/"
   else
     bad=1
+    printf '%s  %s\n' "$sum" "${path##*/}" >> "$tree/MISSING"
   fi
 done < <(grep -v '^#' "$here/sources.lock")
-if [ $bad = 1 ]; then
+if [ $bad = 1 ] && [ $partial = 0 ]; then
   rm -rf "$tree"
   echo 'sources.sh: no archive: it would not be the complete source' >&2
   exit 1
+fi
+if [ $bad = 1 ]; then
+  # Not enough to host the binaries with: whoever unpacks it has to be told.
+  archive=${archive%.tar}-partial.tar
+  echo 'sources.sh: files in MISSING are not in this archive: it is not the complete source' >&2
 fi
 cp -r "$here" "$tree/guest"
 cp "$here/../public/guest/kernel.config" "$tree/guest/kernel.config.full"
