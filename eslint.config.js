@@ -73,5 +73,6 @@ export default ts.config(
     languageOptions: { parserOptions: { parser: ts.parser } },
     rules: { 'svelte/no-at-html-tags': 'error' },
   },
+  { files: ['src/offline/service-worker.js'], languageOptions: { globals: globals.serviceworker } },
   ...importDirections,
 );

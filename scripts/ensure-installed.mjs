@@ -40,7 +40,9 @@ export function ensureInstalled() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   // On standard error: the output of `npm run lab` is that of the guest's commands alone.
   console.error('Installing packages (once) …');
-  const status = run('npm', ['ci', '--no-fund', '--no-audit'], { stdio: ['inherit', 2, 2] });
+  const status = run('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], {
+    stdio: ['inherit', 2, 2],
+  });
   if (status !== 0)
     giveUp('The packages could not be installed: see the lines of npm above (is the network there?).');
   writeFileSync(stamp, lock);
