@@ -48,4 +48,11 @@ export function ensureInstalled() {
   writeFileSync(stamp, lock);
 }
 
+/** Runs a TypeScript program of this checkout, through tsx, in this process's place. */
+export function become(...path) {
+  ensureInstalled();
+  const args = ['--import', 'tsx', join(root, ...path), ...process.argv.slice(2)];
+  process.exit(spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1);
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) ensureInstalled();

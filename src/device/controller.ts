@@ -52,6 +52,7 @@ export class NvmeController {
   private readonly clock: Clock;
   private readonly admin: AdminCommands;
   private readonly io: IoCommands;
+  private readonly cap: { readonly low: number; readonly high: number };
   private cc = 0;
   private csts = 0;
   private aqa = 0;
@@ -70,6 +71,7 @@ export class NvmeController {
     telemetry: Telemetry,
   ) {
     this.config = config;
+    this.cap = capabilities(config);
     this.namespaces = namespaces;
     this.memory = ports.memory;
     this.interrupt = ports.interrupt;
@@ -127,12 +129,11 @@ export class NvmeController {
   }
 
   private readRegister(offset: number): number {
-    const cap = capabilities(this.config);
     switch (offset) {
       case Register.cap:
-        return cap.low;
+        return this.cap.low;
       case Register.cap + 4:
-        return cap.high;
+        return this.cap.high;
       case Register.vs:
         return VERSION_1_2;
       case Register.intms:

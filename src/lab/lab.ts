@@ -152,26 +152,27 @@ export class Lab {
   /** Pulls the plug and switches on again with the same options. */
   reset(): Promise<void> {
     this.hurry();
-    return this.inTurn(async () => {
-      const options = this.lastOptions;
-      if (!options)
-        throw new LabError(
-          'power',
-          'The machine was never switched on, so there is nothing to reset: power it on.',
-        );
-      await this.cut(RESTARTING);
-      await this.doPowerOn(options, new Promise(() => {}));
-    });
+    return this.inTurn((hurry) => this.offAndOn(hurry));
   }
 
   /** The guest asked for a reset of its own: the same as ours, unless its machine is gone by then. */
   private restart(running: Running): void {
     for (const wake of this.endWaiters.splice(0)) wake();
     this.inTurn(async (hurry) => {
-      if (this.running !== running || !this.lastOptions) return;
-      await this.cut(RESTARTING);
-      await this.doPowerOn(this.lastOptions, hurry);
+      if (this.running === running) await this.offAndOn(hurry);
     }).catch((error: unknown) => this.tell('error', 'reboot', sentenceOf(error)));
+  }
+
+  private async offAndOn(hurry: Promise<void>): Promise<void> {
+    const options = this.lastOptions;
+    if (!options) {
+      throw new LabError(
+        'power',
+        'The machine was never switched on, so there is nothing to reset: power it on.',
+      );
+    }
+    await this.cut(RESTARTING);
+    await this.doPowerOn(options, hurry);
   }
 
   /** One change after the other. `hurry` resolves when a later one does not want to wait. */
