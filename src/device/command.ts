@@ -1,28 +1,37 @@
+import { opcodeName } from '../spec/opcodes.ts';
 import { MAX_VECTOR } from '../spec/ocssd12.ts';
 import { SQE_BYTES } from '../spec/registers.ts';
+import type { Rule } from '../spec/rules.ts';
+import { type StatusCode, statusName } from '../spec/status.ts';
 import { SectorVector, type Transfer } from '../flash/transfer.ts';
 import { PrpSegments } from './prp.ts';
 import type { SubmissionQueue } from './queues.ts';
+import type { CompletedCommand } from './telemetry.ts';
 
 const TWO_32 = 4_294_967_296;
 
 /** What commands share with the controller they run in. */
-export interface Epoch {
+export interface CommandHost {
   /** One more at each reset: commands of an earlier one are stale. */
   generation: number;
+  /** Told why a command is refused, in a sentence. */
+  refused(text: string): void;
 }
 
 /**
  * One command: the 64 bytes copied from the guest once (it may change them meanwhile) and their fields
  * (Linux struct nvme_common_command). Objects are reused; nothing is allocated for a command in flight.
  */
-export class Command implements Transfer {
+export class Command implements Transfer, CompletedCommand {
   readonly bytes = new Uint8Array(SQE_BYTES);
   private readonly view = new DataView(this.bytes.buffer);
-  private readonly epoch: Epoch;
+  private readonly host: CommandHost;
   /** The queue it came from, and the controller's generation then: a reset makes it stale. */
   sq: SubmissionQueue | undefined;
+  queueId = 0;
   generation = 0;
+  /** Abort asked for it: who can still end it early, does. */
+  abortRequested = false;
 
   opcode = 0;
   flags = 0;
@@ -43,13 +52,41 @@ export class Command implements Transfer {
   readonly oob = new PrpSegments();
   readonly vector = new SectorVector(MAX_VECTOR);
   hasOob = false;
+  /** How it ended. */
+  status: StatusCode = 0;
+  dw0 = 0;
+  dw1 = 0;
+  /** The first rule that it broke, and how. */
+  rule: Rule | undefined;
+  why = '';
 
-  constructor(epoch: Epoch) {
-    this.epoch = epoch;
+  constructor(host: CommandHost) {
+    this.host = host;
   }
 
   get abandoned(): boolean {
-    return this.generation !== this.epoch.generation;
+    return this.generation !== this.host.generation;
+  }
+
+  get dataBytes(): number {
+    return this.data.lengthBytes;
+  }
+
+  refuse(rule: Rule, why: string): void {
+    this.remember(rule, why);
+    this.host.refused(why);
+  }
+
+  /** As {@link refuse}, for a command that ends with `status` because of it. */
+  explain(status: StatusCode, rule: Rule, why: string): void {
+    this.remember(rule, why);
+    this.host.refused(`${opcodeName(this.queueId, this.opcode)}: ${why} (${statusName(status)})`);
+  }
+
+  private remember(rule: Rule, why: string): void {
+    if (this.rule !== undefined) return;
+    this.rule = rule;
+    this.why = why;
   }
 
   /** Reads the fields out of {@link bytes}. */
@@ -73,6 +110,9 @@ export class Command implements Transfer {
     this.oob.clear();
     this.vector.clear();
     this.hasOob = false;
+    this.abortRequested = false;
+    this.rule = undefined;
+    this.why = '';
   }
 
   /** cdw10 and 11 as one number: a starting LBA, or an address. */

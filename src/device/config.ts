@@ -1,3 +1,4 @@
+import type { ChunkOptions } from '../flash/chunk-options.ts';
 import type { Geometry } from '../flash/geometry.ts';
 
 /**
@@ -26,6 +27,11 @@ export interface ControllerConfig {
   /** Upper nibble (max) of SQES and CQES; the required size (6, 4) is the lower. */
   readonly maxSqes: number;
   readonly maxCqes: number;
+  /** Identify Controller ONCS and OACS bits that the options switch off or on (`oncs`, `oacs`) of those implemented. */
+  readonly oncs: number;
+  readonly oacs: number;
+  /** Volatile write cache present (`vwc`): feature 06h can switch it. */
+  readonly volatileWriteCache: boolean;
   /** Asynchronous Event Requests held at once, zero-based (AERL), abort limit (ACL), error log entries (ELPE): zero-based. */
   readonly aerlZ: number;
   readonly aclZ: number;
@@ -33,7 +39,7 @@ export interface ControllerConfig {
   readonly namespaces: readonly NamespaceConfig[];
 }
 
-export type NamespaceConfig = OpenChannelNamespaceConfig | PlainNamespaceConfig;
+export type NamespaceConfig = OpenChannelNamespaceConfig | ChunkNamespaceConfig | PlainNamespaceConfig;
 
 /** A namespace that speaks Open-Channel 1.2 (qemu-nvme `lver=1`). */
 export interface OpenChannelNamespaceConfig {
@@ -47,11 +53,27 @@ export interface OpenChannelNamespaceConfig {
   /** Programs to fail, as qemu-nvme's `lb_err_write` (every N sectors written) and `ln_err_write` (so many). 0: none. */
   readonly failWriteEverySecs: number;
   readonly failWriteSecs: number;
+  /** Of a new disk, each n-th block of a LUN is bad from the factory (`lbbfrequency`). 0: none. */
+  readonly badBlockEvery: number;
+  /**
+   * Of a new disk, its bad-block table as qemu-nvme's `lbbtable` file has it: one byte a block, in the order
+   * LUN, chunk, plane. Undefined: all good.
+   */
+  readonly initialBadBlocks?: Uint8Array;
+}
+
+/** A namespace that speaks Open-Channel 2.0. */
+export interface ChunkNamespaceConfig extends ChunkOptions {
+  readonly kind: 'ocssd20';
+  /** Wear-level index delta threshold (WIT) of the geometry. */
+  readonly wearIndexThreshold: number;
 }
 
 /** An ordinary NVMe namespace (`lver=0`). */
 export interface PlainNamespaceConfig {
   readonly kind: 'plain';
+  /** Bytes of a logical block of a new disk, 512 to 4096; Format NVM may choose another. */
   readonly secSizeBytes: number;
-  readonly totalSecs: number;
+  /** Size in bytes: a multiple of every block size offered. */
+  readonly sizeBytes: number;
 }

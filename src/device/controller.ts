@@ -1,10 +1,13 @@
-import { opcodeName } from '../spec/opcodes.ts';
 import { capabilities, Cc, Csts, CQE_BYTES, Register, SQE_BYTES, VERSION_1_2 } from '../spec/registers.ts';
-import { Status, type StatusCode, statusName } from '../spec/status.ts';
+import { Status, type StatusCode } from '../spec/status.ts';
 import { AdminCommands } from './admin.ts';
-import { Command, type Epoch } from './command.ts';
+import { AsyncEvents } from './async-events.ts';
+import { Command, type CommandHost } from './command.ts';
 import type { ControllerConfig } from './config.ts';
+import { type Core, refuse } from './core.ts';
+import type { Health } from './health.ts';
 import { IoCommands } from './io.ts';
+import type { DeviceMedia } from './media.ts';
 import type { Namespace } from './namespace.ts';
 import type { Clock, GuestMemory, InterruptLine } from './ports.ts';
 import { CompletionQueue, QueueMemory, SubmissionQueue } from './queues.ts';
@@ -38,18 +41,21 @@ export function barBytes(config: ControllerConfig): number {
  * No exception leaves it: what the guest does wrong is a status, a set CSTS.CFS, or is ignored and
  * explained through telemetry.
  */
-export class NvmeController {
+export class NvmeController implements Core {
   readonly config: ControllerConfig;
   readonly memory: GuestMemory;
   readonly namespaces: readonly Namespace[];
   readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  readonly health: Health;
+  readonly events: AsyncEvents;
   readonly sqs: (SubmissionQueue | undefined)[] = [];
   readonly cqs: (CompletionQueue | undefined)[] = [];
   /** 2^(12 + CC.MPS) */
   pageBytes = 4096;
 
   private readonly interrupt: InterruptLine;
-  private readonly clock: Clock;
+  private readonly media: DeviceMedia;
   private readonly admin: AdminCommands;
   private readonly io: IoCommands;
   private readonly cap: { readonly low: number; readonly high: number };
@@ -60,29 +66,32 @@ export class NvmeController {
   private acq = 0;
   private interruptMask = 0;
   /** One more at each reset: completions of commands from before are dropped. */
-  private readonly epoch: Epoch = { generation: 0 };
+  private readonly host: CommandHost;
   private readonly idle: Command[] = [];
   private resumeScheduled = false;
 
-  constructor(
-    config: ControllerConfig,
-    namespaces: readonly Namespace[],
-    ports: ControllerPorts,
-    telemetry: Telemetry,
-  ) {
+  constructor(config: ControllerConfig, media: DeviceMedia, ports: ControllerPorts, telemetry: Telemetry) {
     this.config = config;
     this.cap = capabilities(config);
-    this.namespaces = namespaces;
+    this.media = media;
+    this.namespaces = media.namespaces;
+    this.health = media.health;
     this.memory = ports.memory;
     this.interrupt = ports.interrupt;
     this.clock = ports.clock;
     this.telemetry = limitRefusals(telemetry, ports.clock);
+    this.host = { generation: 0, refused: (text) => this.telemetry.refused(text) };
+    this.events = new AsyncEvents(this);
     this.admin = new AdminCommands(this);
     this.io = new IoCommands(this);
   }
 
   private get doorbellBytes(): number {
     return 4 << this.config.doorbellStride;
+  }
+
+  get configuration(): number {
+    return this.cc;
   }
 
   get isReady(): boolean {
@@ -245,10 +254,11 @@ export class NvmeController {
 
   /** CC.EN to 0: queues and everything in flight are forgotten; AQA, ASQ and ACQ stay. */
   private reset(): void {
-    this.epoch.generation++;
+    this.host.generation++;
     this.sqs.length = 0;
     this.cqs.length = 0;
     this.admin.reset();
+    this.events.reset();
     this.csts = 0;
     this.interruptMask = 0;
     this.updateInterrupt();
@@ -256,13 +266,13 @@ export class NvmeController {
 
   /** CC.SHN: what was acknowledged is durable already; this asks for the strict kind and then says so. */
   private shutDown(): void {
-    const generation = this.epoch.generation;
+    const generation = this.host.generation;
     this.csts = (this.csts & ~Csts.shutdownMask) | Csts.shutdownOccurring;
     let left = this.namespaces.length;
     const finished = () => {
       left--;
       const occurring = (this.csts & Csts.shutdownMask) === Csts.shutdownOccurring;
-      if (left <= 0 && occurring && generation === this.epoch.generation) {
+      if (left <= 0 && occurring && generation === this.host.generation) {
         this.csts = (this.csts & ~Csts.shutdownMask) | Csts.shutdownComplete;
       }
     };
@@ -327,6 +337,7 @@ export class NvmeController {
     }
     cq.head = value;
     this.updateInterrupt();
+    if (queueId === 0) this.events.deliver();
     // Room in the completion queue: queues that were held back go on.
     for (const sq of this.sqs) if (sq && sq.cq === cq && !sq.isEmpty) this.kick(sq);
   }
@@ -339,7 +350,7 @@ export class NvmeController {
         this.scheduleResume();
         return;
       }
-      const command = this.idle.pop() ?? new Command(this.epoch);
+      const command = this.idle.pop() ?? new Command(this.host);
       if (!this.memory.read(sq.headAddress(), command.bytes, 0, SQE_BYTES)) {
         this.idle.push(command);
         this.fail(`submission queue ${sq.id} is not in memory`);
@@ -349,7 +360,8 @@ export class NvmeController {
       sq.inFlight++;
       sq.cq.reserved++;
       command.sq = sq;
-      command.generation = this.epoch.generation;
+      command.queueId = sq.id;
+      command.generation = this.host.generation;
       command.parse();
       this.execute(command, sq);
     }
@@ -358,13 +370,13 @@ export class NvmeController {
   private execute(command: Command, sq: SubmissionQueue): void {
     try {
       // Fused operations (bits 0, 1) and SGLs (bits 6, 7) do not exist here.
-      if ((command.flags & 0xc3) !== 0) this.complete(command, Status.invalidField);
-      else if (sq.id === 0) this.admin.execute(command);
+      if ((command.flags & 0xc3) !== 0) {
+        refuse(this, command, Status.invalidField, 'no-fused-no-sgl', 'a fused operation or SGLs');
+      } else if (sq.id === 0) this.admin.execute(command);
       else this.io.execute(command);
     } catch (error) {
       // A defect of ours, not the guest's fault; it gets an answer all the same.
-      this.telemetry.refused(`internal error in ${opcodeName(sq.id, command.opcode)}: ${String(error)}`);
-      this.complete(command, Status.internalError);
+      refuse(this, command, Status.internalError, 'internal', `internal error: ${String(error)}`);
     }
   }
 
@@ -390,8 +402,13 @@ export class NvmeController {
     if (!command.abandoned) {
       sq.inFlight--;
       sq.cq.reserved--;
+      command.status = status;
+      command.dw0 = dw0;
+      command.dw1 = dw1;
       this.post(sq, command.cid, status, dw0, dw1);
-      this.telemetry.command(sq.id, command.opcode, status, command.data.lengthBytes);
+      if (sq.id !== 0) this.health.count(command);
+      this.media.log.record(command, this.clock.nowMs());
+      this.telemetry.command(command);
       this.afterCompletion(sq);
     }
     if (this.idle.length < IDLE_COMMANDS_KEPT) this.idle.push(command);
@@ -413,6 +430,15 @@ export class NvmeController {
     if (!sq) return;
     sq.inFlight--;
     sq.cq.reserved--;
+  }
+
+  /** A held command is to complete after all; false while its completion queue has no room. */
+  unhold(command: Command): boolean {
+    const sq = command.sq;
+    if (!sq || sq.cq.free <= 0) return false;
+    sq.inFlight++;
+    sq.cq.reserved++;
+    return true;
   }
 
   private readonly cqe = new Uint8Array(CQE_BYTES);
@@ -445,13 +471,6 @@ export class NvmeController {
       return;
     }
     this.interrupt.deassert();
-  }
-
-  /** One sentence about a refused command, with its name and status. */
-  explain(command: Command, status: StatusCode, why: string): StatusCode {
-    const queueId = command.sq?.id ?? 0;
-    this.telemetry.refused(`${opcodeName(queueId, command.opcode)}: ${why} (${statusName(status)})`);
-    return status;
   }
 }
 

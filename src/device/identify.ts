@@ -3,7 +3,7 @@ import { pack } from '../spec/layout.ts';
 import { identify12, planeModes } from '../spec/ocssd12.ts';
 import { VERSION_1_2 } from '../spec/registers.ts';
 import type { ControllerConfig } from './config.ts';
-import { type Namespace, namespaceSize } from './namespace.ts';
+import { type Namespace, namespaceSize, type OpenChannelNamespace } from './namespace.ts';
 
 const MODEL = 'LightNVM Lab open-channel SSD';
 const FIRMWARE = '1.0';
@@ -48,7 +48,7 @@ export function identifyNamespaceData(ns: Namespace): Uint8Array {
     nlbaf: formats,
     flbas: formats,
     lbaf,
-    vs0: ns.kind === 'ocssd12' ? 1 : 0,
+    vs0: ns.kind === 'plain' ? 0 : 1,
   });
 }
 
@@ -65,7 +65,7 @@ export function identifyActiveNamespaces(nsid: number, count: number): Uint8Arra
 const NAND_NS = { read: 70_000, program: 1_900_000, erase: 3_000_000 };
 
 /** E2h: Open-Channel 1.2 identity. */
-export function identifyGeometry(ns: Extract<Namespace, { kind: 'ocssd12' }>): Uint8Array {
+export function identifyGeometry(ns: OpenChannelNamespace): Uint8Array {
   const g = ns.medium.geometry;
   const f = ns.medium.address.format;
   return pack(identify12, {

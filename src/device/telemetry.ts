@@ -1,10 +1,35 @@
 import type { FlashObserver } from '../flash/observer.ts';
+import type { SectorVector } from '../flash/transfer.ts';
+import type { Rule } from '../spec/rules.ts';
 import type { Clock } from './ports.ts';
+
+/** A command that ended. Borrowed: the object is used again once the call returns. */
+export interface CompletedCommand {
+  /** 0 is the admin queue. */
+  readonly queueId: number;
+  readonly cid: number;
+  readonly opcode: number;
+  readonly nsid: number;
+  /** The 64 bytes as they were fetched. */
+  readonly bytes: Uint8Array;
+  /** The status field without the phase bit; 0 is success. */
+  readonly status: number;
+  readonly dw0: number;
+  readonly dw1: number;
+  /** Bytes of its data buffer. */
+  readonly dataBytes: number;
+  /** Where a vector command went; empty for others. */
+  readonly vector: SectorVector;
+  /** The first rule that it broke, and how. */
+  readonly rule: Rule | undefined;
+  readonly why: string;
+}
 
 /** What the device tells whoever watches. Emitting costs a call; without an observer use {@link silent}. */
 export interface Telemetry extends FlashObserver {
-  /** A command ended. `status` is the status field without the phase bit; 0 is success. Queue 0 is the admin queue. */
-  command(queueId: number, opcode: number, status: number, bytes: number): void;
+  command(command: CompletedCommand): void;
+  /** Something was refused: what was asked and which rule it broke. */
+  refused(text: string): void;
 }
 
 export const silent: Telemetry = {
@@ -21,7 +46,7 @@ export function limitRefusals(telemetry: Telemetry, clock: Clock): Telemetry {
   let count = 0;
   return {
     flash: (operation, block, sec, secs) => telemetry.flash(operation, block, sec, secs),
-    command: (queueId, opcode, status, bytes) => telemetry.command(queueId, opcode, status, bytes),
+    command: (command) => telemetry.command(command),
     refused(text) {
       const now = clock.nowMs();
       if (now - windowStartMs >= 1000) {

@@ -116,6 +116,14 @@ export class AddressDecoder {
     return true;
   }
 
+  /** The parts of an address; undefined when it is outside the device. Allocates: for logs and people. */
+  place(low: number, high: number): SectorAddress | undefined {
+    if (!this.decode(low, high)) return undefined;
+    const { ch, lun, chk, pln } = blockAddress(this.g, this.block);
+    const sec = this.sec % this.g.secsPerPg;
+    return { ch, lun, pln, chk, pg: (this.sec - sec) / this.g.secsPerPg, sec };
+  }
+
   /** The address of a sector as it travels; the inverse of {@link decode}. An unsigned 32-bit number. */
   encode(a: SectorAddress): number {
     const f = this.format;

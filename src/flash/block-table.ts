@@ -66,6 +66,10 @@ export class BlockTable {
     this.eraseCount[block] = view.getUint32(at + 8, true);
   }
 
+  get totalShards(): number {
+    return Math.ceil(this.totalBlks / BLOCKS_PER_SHARD);
+  }
+
   /** The shard a block belongs to. */
   shardOf(block: number): number {
     return Math.floor(block / BLOCKS_PER_SHARD);

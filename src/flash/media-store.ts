@@ -31,6 +31,12 @@ export interface UnitBytes {
   readonly bytes: Uint8Array;
 }
 
+/**
+ * Shards of the block table count from 0. From here on they are records of the device itself: its counters,
+ * and what each namespace has to remember besides its blocks.
+ */
+export const DEVICE_SHARD = 2 ** 30;
+
 export interface TableShard {
   readonly shard: number;
   readonly bytes: Uint8Array;

@@ -4,6 +4,4 @@ export type FlashOperation = 'read' | 'write' | 'erase';
 export interface FlashObserver {
   /** `secs` sectors of a block, from `sec` on, were read, written or erased. */
   flash(operation: FlashOperation, block: number, sec: number, secs: number): void;
-  /** An operation was refused: what was asked and which rule it broke. */
-  refused(text: string): void;
 }

@@ -33,10 +33,13 @@ describe('writing', () => {
   ])('%s fails, changes nothing and says where the pointer is', async (_what, sec) => {
     const bench = await FlashBench.open();
     fill(bench, 4);
-    const { status, vector } = bench.write([{ sec }], pattern(SEC, 9));
+    const { status, vector, transfer } = bench.write([{ sec }], pattern(SEC, 9));
     expect([status, vector.failedLow, vector.failedHigh]).toEqual([Status.writeFailure, 1, 0]);
     expect(bench.flash.table.written(bench.block({}))).toBe(4);
-    expect(bench.telemetry.refusals.at(-1)).toMatch(/write pointer.*page 1 sector 0/);
+    expect(transfer.refusals.at(-1)).toMatchObject({
+      rule: 'write-pointer',
+      why: expect.stringMatching(/write pointer.*page 1 sector 0/) as string,
+    });
     expectBytes(bench.read(secs(0, 4)).transfer.data, pattern(4 * SEC, 1));
   });
 

@@ -1,12 +1,13 @@
 import { BadBlock, badBlockValues, ChunkState, MAX_VECTOR } from '../spec/ocssd12.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import { AddressDecoder, describeSector } from './address.ts';
-import { BlockTable } from './block-table.ts';
-import { deriveGeometry, type DerivedGeometry, type Geometry } from './geometry.ts';
+import type { BlockTable } from './block-table.ts';
+import { FlashArray, WriteRuns } from './flash-array.ts';
+import type { DerivedGeometry, Geometry } from './geometry.ts';
 import type { MediaStore } from './media-store.ts';
 import type { FlashObserver } from './observer.ts';
 import { SectorVector, type Transfer } from './transfer.ts';
-import { UnitStore } from './unit-store.ts';
+import type { UnitStore } from './unit-store.ts';
 
 /** Programs to fail on purpose: after every `everySecs` sectors written, `secs` of them. 0: none. */
 export interface WriteFaults {
@@ -17,27 +18,29 @@ export interface WriteFaults {
 type Done = (status: StatusCode) => void;
 
 /**
- * The medium of an open-channel SSD: blocks that are written page after page, sector after sector, read
- * where they are written, and erased whole. It enforces what flash enforces (write at the write pointer,
- * erase before writing again, nothing to a bad block) and answers with the status codes that pblk
- * understands. Every operation ends by calling `done` once, at once or later.
+ * The medium of an open-channel SSD of specification 1.2: blocks that are written page after page, sector
+ * after sector, read where they are written, and erased whole. It enforces what flash enforces (write at the
+ * write pointer, erase before writing again, nothing to a bad block) and answers with the status codes that
+ * pblk understands. Every operation ends by calling `done` once, at once or later.
  */
 export class OpenChannelFlash {
   readonly geometry: DerivedGeometry;
   readonly table: BlockTable;
   readonly address: AddressDecoder;
   readonly units: UnitStore;
-  private readonly observer: FlashObserver;
+  readonly array: FlashArray;
+  private readonly runs: WriteRuns;
   private readonly faults: WriteFaults;
   private secsUntilFault: number;
   private faultsLeft = 0;
 
-  private constructor(geometry: Geometry, store: MediaStore, observer: FlashObserver, faults: WriteFaults) {
-    this.geometry = deriveGeometry(geometry);
-    this.table = new BlockTable(this.geometry);
-    this.address = new AddressDecoder(geometry);
-    this.units = new UnitStore(store, this.geometry.unitBytes, (shard) => this.table.packShard(shard));
-    this.observer = observer;
+  private constructor(array: FlashArray, faults: WriteFaults) {
+    this.array = array;
+    this.geometry = array.geometry;
+    this.table = array.table;
+    this.units = array.units;
+    this.address = new AddressDecoder(array.geometry);
+    this.runs = new WriteRuns(array.observer);
     this.faults = faults;
     this.secsUntilFault = faults.everySecs;
   }
@@ -49,26 +52,18 @@ export class OpenChannelFlash {
     observer: FlashObserver,
     faults: WriteFaults = { everySecs: 0, secs: 0 },
   ): Promise<OpenChannelFlash> {
-    const flash = new OpenChannelFlash(geometry, store, observer, faults);
-    flash.table.load(await flash.units.loadTable());
-    return flash;
+    const { array } = await FlashArray.open(geometry, store, observer);
+    return new OpenChannelFlash(array, faults);
   }
 
-  /** The unit that holds a sector of a block: one page across the planes of its chunk. */
+  /** The unit that holds a sector of a block. */
   unitOf(block: number, sec: number): number {
-    const g = this.geometry;
-    return Math.floor(block / g.numPln) * g.numPg + Math.floor(sec / g.secsPerPg);
-  }
-
-  /** Position of a sector among its unit's sectors. */
-  private slotOf(block: number, sec: number): number {
-    const g = this.geometry;
-    return (block % g.numPln) * g.secsPerPg + (sec % g.secsPerPg);
+    return this.array.unitOf(block, sec);
   }
 
   /** Whether the sector was written since its block's last erase. */
   isWritten(block: number, sec: number): boolean {
-    return sec < this.table.written(block);
+    return this.array.isWritten(block, sec);
   }
 
   /**
@@ -80,7 +75,7 @@ export class OpenChannelFlash {
       done(Status.internalError);
       return;
     }
-    const wait = this.loadForWrite(vector);
+    const wait = this.array.loadForWrite(vector);
     if (wait) {
       wait.then(
         () => (transfer.abandoned ? done(Status.abortedByRequest) : this.write(vector, transfer, done)),
@@ -89,7 +84,7 @@ export class OpenChannelFlash {
       return;
     }
     const written = this.program(vector, transfer);
-    const failed = vector.failedLow !== 0 || vector.failedHigh !== 0;
+    const failed = vector.anyFailed;
     if (written === 0) {
       done(failed ? Status.writeFailure : Status.success);
       return;
@@ -99,106 +94,53 @@ export class OpenChannelFlash {
     });
   }
 
-  /**
-   * Units of which another part was written before have to be here before they can be filled up. Nothing
-   * to wait for in the ordinary case: pblk writes whole units.
-   */
-  private loadForWrite(vector: SectorVector): Promise<unknown> | undefined {
-    let waits: Promise<void>[] | undefined;
-    for (let i = 0; i < vector.count; i++) {
-      const block = vector.block[i] as number;
-      const sec = vector.sec[i] as number;
-      if (!this.unitHasData(block, sec)) continue;
-      const answer = this.units.get(this.unitOf(block, sec));
-      if (answer instanceof Promise) (waits ??= []).push(answer);
-    }
-    return waits && Promise.all(waits);
-  }
-
-  /** Whether any plane has a written sector in the page that `sec` is in. */
-  private unitHasData(block: number, sec: number): boolean {
-    const g = this.geometry;
-    const firstSecOfPage = sec - (sec % g.secsPerPg);
-    const firstBlock = block - (block % g.numPln);
-    for (let pln = 0; pln < g.numPln; pln++) {
-      if (this.table.written(firstBlock + pln) > firstSecOfPage) return true;
-    }
-    return false;
-  }
-
   /** Applies the rules and writes; returns how many sectors were written. */
   private program(vector: SectorVector, transfer: Transfer): number {
-    const g = this.geometry;
     let written = 0;
-    let runBlock = -1;
-    let runSec = 0;
-    let runSecs = 0;
     for (let i = 0; i < vector.count; i++) {
       const block = vector.block[i] as number;
       const sec = vector.sec[i] as number;
-      if (!this.mayWrite(block, sec)) {
+      if (!this.mayWrite(block, sec, transfer) || !this.array.program(vector, i, transfer)) {
         vector.fail(i);
         continue;
       }
-      const unit = this.unitOf(block, sec);
-      const bytes = this.unitForWrite(unit, block, sec);
-      if (!bytes) {
-        this.observer.refused(
-          `write ${describeSector(g, block, sec)}: what is stored beside it cannot be read`,
-        );
-        vector.fail(i);
-        continue;
-      }
-      const slot = this.slotOf(block, sec);
-      transfer.pullData(i * g.secSizeBytes, bytes, slot * g.secSizeBytes, g.secSizeBytes);
-      const oobAt = g.unitOobOffset + slot * g.oobSizeBytes;
-      if (transfer.hasOob && g.oobSizeBytes > 0)
-        transfer.pullOob(i * g.oobSizeBytes, bytes, oobAt, g.oobSizeBytes);
-      else bytes.fill(0, oobAt, oobAt + g.oobSizeBytes);
-      this.table.advance(block);
-      this.units.put(unit, bytes);
-      this.units.touchShard(this.table.shardOf(block));
       written++;
-      if (block === runBlock && sec === runSec + runSecs) {
-        runSecs++;
-      } else {
-        if (runSecs > 0) this.observer.flash('write', runBlock, runSec, runSecs);
-        runBlock = block;
-        runSec = sec;
-        runSecs = 1;
-      }
+      this.runs.add(block, sec);
     }
-    if (runSecs > 0) this.observer.flash('write', runBlock, runSec, runSecs);
+    this.runs.end();
     return written;
   }
 
   /** The rules of a program; says which one was broken. */
-  private mayWrite(block: number, sec: number): boolean {
+  private mayWrite(block: number, sec: number, transfer: Transfer): boolean {
     const g = this.geometry;
     const state = this.table.state[block];
     const pointer = this.table.written(block);
     if (state === ChunkState.offline) {
-      this.observer.refused(
+      transfer.refuse(
+        'bad-block',
         `write ${describeSector(g, block, sec)}: the block is bad (offline); nothing can be written to it`,
       );
       return false;
     }
     if (state === ChunkState.closed) {
-      this.observer.refused(
+      transfer.refuse(
+        'erase-first',
         `write ${describeSector(g, block, sec)}: the block is full; it has to be erased before it is written again`,
       );
       return false;
     }
     if (sec !== pointer) {
-      this.observer.refused(
+      transfer.refuse(
+        'write-pointer',
         `write ${describeSector(g, block, sec)}: not at the write pointer; the next sector of this block is page ${Math.floor(pointer / g.secsPerPg)} sector ${pointer % g.secsPerPg}`,
       );
       return false;
     }
-    return !this.injectFault(block, sec);
+    return !this.injectFault(block, sec, transfer);
   }
 
-  private injectFault(block: number, sec: number): boolean {
+  private injectFault(block: number, sec: number, transfer: Transfer): boolean {
     if (this.faults.everySecs === 0 || this.faults.secs === 0) return false;
     if (this.faultsLeft === 0) {
       if (this.secsUntilFault > 0) {
@@ -209,16 +151,11 @@ export class OpenChannelFlash {
       this.faultsLeft = this.faults.secs;
     }
     this.faultsLeft--;
-    this.observer.refused(
+    transfer.refuse(
+      'fault',
       `write ${describeSector(this.geometry, block, sec)}: failed on purpose (lb_err_write, ln_err_write)`,
     );
     return true;
-  }
-
-  private unitForWrite(unit: number, block: number, sec: number): Uint8Array | undefined {
-    if (!this.unitHasData(block, sec)) return new Uint8Array(this.geometry.unitBytes);
-    const bytes = this.units.get(unit);
-    return bytes instanceof Promise ? undefined : bytes;
   }
 
   /**
@@ -226,7 +163,7 @@ export class OpenChannelFlash {
    * page", which is what pblk's chunk scan looks for; the others are delivered.
    */
   read(vector: SectorVector, transfer: Transfer, done: Done): void {
-    const wait = this.loadForRead(vector);
+    const wait = this.array.loadForRead(vector);
     if (wait) {
       wait.then(
         () => (transfer.abandoned ? done(Status.abortedByRequest) : this.read(vector, transfer, done)),
@@ -255,7 +192,7 @@ export class OpenChannelFlash {
         piece.clear();
         const end = Math.min(secs, from + MAX_VECTOR);
         for (let i = from; i < end; i++) this.pushLba(piece, lba + i);
-        const wait = this.loadForRead(piece);
+        const wait = this.array.loadForRead(piece);
         if (wait) {
           wait.then(
             () => (transfer.abandoned ? done(Status.abortedByRequest) : readOn()),
@@ -284,56 +221,20 @@ export class OpenChannelFlash {
     vector.push((chk * g.totalLuns + lunIndex) * g.numPln + pln, pg * g.secsPerPg + sec);
   }
 
-  private loadForRead(vector: SectorVector): Promise<unknown> | undefined {
-    let waits: Promise<void>[] | undefined;
-    let lastUnit = -1;
-    for (let i = 0; i < vector.count; i++) {
-      const block = vector.block[i] as number;
-      const sec = vector.sec[i] as number;
-      const unit = this.unitOf(block, sec);
-      if (unit === lastUnit || !this.isWritten(block, sec)) continue;
-      lastUnit = unit;
-      const answer = this.units.get(unit);
-      if (answer instanceof Promise) (waits ??= []).push(answer);
-    }
-    return waits && Promise.all(waits);
-  }
-
   /** Hands the vector's sectors over, the first of them as sector `from` of the host's buffers. */
   private deliver(vector: SectorVector, from: number, transfer: Transfer, whenEmpty: WhenEmpty): StatusCode {
-    const g = this.geometry;
     let status: StatusCode = Status.success;
-    let unit = -1;
-    let bytes: Uint8Array | Promise<void> | undefined;
     for (let i = 0; i < vector.count; i++) {
       const block = vector.block[i] as number;
       const sec = vector.sec[i] as number;
       if (!this.isWritten(block, sec)) {
-        const empty = whenEmpty(vector, i, transfer, (from + i) * g.secSizeBytes, g.secSizeBytes);
+        const empty = whenEmpty(vector, i, transfer, from + i, this.geometry);
         // Lost data weighs more than data that never was.
         if (status !== Status.eccFailure && empty !== Status.success) status = empty;
-        continue;
-      }
-      const wanted = this.unitOf(block, sec);
-      if (wanted !== unit) {
-        unit = wanted;
-        bytes = this.units.get(unit);
-      }
-      if (!(bytes instanceof Uint8Array)) {
-        this.observer.refused(
-          `read ${describeSector(g, block, sec)}: written, but its data cannot be read from the disk`,
-        );
+      } else if (!this.array.deliver(block, sec, from + i, transfer)) {
         vector.fail(i);
         status = Status.eccFailure;
-        continue;
       }
-      const slot = this.slotOf(block, sec);
-      transfer.pushData((from + i) * g.secSizeBytes, bytes, slot * g.secSizeBytes, g.secSizeBytes);
-      if (transfer.hasOob && g.oobSizeBytes > 0) {
-        const oobAt = g.unitOobOffset + slot * g.oobSizeBytes;
-        transfer.pushOob((from + i) * g.oobSizeBytes, bytes, oobAt, g.oobSizeBytes);
-      }
-      this.observer.flash('read', block, sec, 1);
     }
     return status;
   }
@@ -342,7 +243,7 @@ export class OpenChannelFlash {
    * Erases the block of each entry, in `planes` planes from plane 0 on when that is more than one (a
    * multi-plane erase names one address), else only in the plane of the address.
    */
-  erase(vector: SectorVector, planes: number, done: Done): void {
+  erase(vector: SectorVector, planes: number, transfer: Transfer, done: Done): void {
     if (this.units.failure) {
       done(Status.internalError);
       return;
@@ -353,15 +254,15 @@ export class OpenChannelFlash {
       const block = vector.block[i] as number;
       const first = planes > 1 ? block - (block % g.numPln) : block;
       let good = true;
-      for (let b = first; b < first + Math.max(1, planes); b++) good = this.mayErase(b) && good;
+      for (let b = first; b < first + Math.max(1, planes); b++) good = this.mayErase(b, transfer) && good;
       if (!good) {
         vector.fail(i);
         continue;
       }
-      for (let b = first; b < first + Math.max(1, planes); b++) this.eraseBlock(b);
+      for (let b = first; b < first + Math.max(1, planes); b++) this.array.erase(b);
       erased++;
     }
-    const failed = vector.failedLow !== 0 || vector.failedHigh !== 0;
+    const failed = vector.anyFailed;
     if (erased === 0) {
       done(failed ? Status.writeFailure : Status.success);
       return;
@@ -371,25 +272,13 @@ export class OpenChannelFlash {
     });
   }
 
-  private mayErase(block: number): boolean {
+  private mayErase(block: number, transfer: Transfer): boolean {
     if (this.table.state[block] !== ChunkState.offline) return true;
-    this.observer.refused(`erase ${describeSector(this.geometry, block, 0)}: the block is bad (offline)`);
+    transfer.refuse(
+      'bad-block',
+      `erase ${describeSector(this.geometry, block, 0)}: the block is bad (offline)`,
+    );
     return false;
-  }
-
-  private eraseBlock(block: number): void {
-    const g = this.geometry;
-    const written = this.table.written(block);
-    this.table.erase(block);
-    this.units.touchShard(this.table.shardOf(block));
-    // A unit spans all planes: it goes when the last of them is empty.
-    const firstBlock = block - (block % g.numPln);
-    let empty = true;
-    for (let b = firstBlock; b < firstBlock + g.numPln; b++) empty &&= this.table.written(b) === 0;
-    if (empty && (written > 0 || g.numPln > 1)) {
-      this.units.erase(this.unitOf(firstBlock, 0), g.numPg);
-    }
-    this.observer.flash('erase', block, 0, g.secsPerBlk);
   }
 
   /** Bad-block entries of one LUN as F2h returns them: index = chunk × planes + plane. */
@@ -418,8 +307,7 @@ export class OpenChannelFlash {
     for (let i = 0; i < vector.count; i++) {
       const block = vector.block[i] as number;
       this.table.mark(block, value);
-      this.units.touchShard(this.table.shardOf(block));
-      this.observer.flash('erase', block, 0, 0);
+      this.array.touch(block);
     }
     this.units.commit('relaxed', (stored) => done(stored ? Status.success : Status.internalError));
   }
@@ -430,13 +318,16 @@ export class OpenChannelFlash {
   }
 }
 
-/** What a read does with a sector that was never written; answers with the status that follows. */
+/**
+ * What a read does with a sector that was never written (entry `index`, sector `at` of the host's buffers);
+ * answers with the status that follows.
+ */
 type WhenEmpty = (
   vector: SectorVector,
   index: number,
   transfer: Transfer,
-  dataAt: number,
-  secSizeBytes: number,
+  at: number,
+  g: DerivedGeometry,
 ) => StatusCode;
 
 const emptyPageFails: WhenEmpty = (vector, index) => {
@@ -447,7 +338,7 @@ const emptyPageFails: WhenEmpty = (vector, index) => {
 const MAX_SECTOR_BYTES = 65_536;
 const zeros = new Uint8Array(MAX_SECTOR_BYTES);
 
-const emptyPageIsZeros: WhenEmpty = (_vector, _index, transfer, at, secSizeBytes) => {
-  transfer.pushData(at, zeros, 0, secSizeBytes);
+const emptyPageIsZeros: WhenEmpty = (_vector, _index, transfer, at, { secSizeBytes }) => {
+  transfer.pushData(at * secSizeBytes, zeros, 0, secSizeBytes);
   return Status.success;
 };

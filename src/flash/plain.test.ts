@@ -5,13 +5,17 @@ import { FakeStore, settle, type StoreMode } from '../../test/fakes/fake-store.t
 import { FakeTransfer } from '../../test/fakes/fake-transfer.ts';
 import { Status } from '../spec/status.ts';
 import { PLAIN_UNIT_BYTES, PlainMedium } from './plain.ts';
+import { UnitStore } from './unit-store.ts';
 
 const SEC = 4096;
 const SECS_PER_UNIT = PLAIN_UNIT_BYTES / SEC;
 
+const openPlain = (totalSecs: number, store: FakeStore) =>
+  new PlainMedium({ sizeBytes: totalSecs * SEC, secSizeBytes: SEC }, new UnitStore(store, PLAIN_UNIT_BYTES));
+
 function make(mode: StoreMode, totalSecs = 64) {
   const store = new FakeStore(mode);
-  return { store, medium: new PlainMedium(totalSecs, SEC, store) };
+  return { store, medium: openPlain(totalSecs, store) };
 }
 
 function write(medium: PlainMedium, lba: number, data: Uint8Array) {
@@ -61,7 +65,7 @@ describe.each(['sync', 'soon'] as const)('a plain medium over a store that answe
       expect(outcome.status).toBe(Status.success);
       expectBytes(await readBack(medium, 0, 64), model);
     }
-    const again = new PlainMedium(64, SEC, store.reopened());
+    const again = openPlain(64, store.reopened());
     expectBytes(await readBack(again, 0, 64), model);
   });
 });

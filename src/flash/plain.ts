@@ -1,7 +1,6 @@
 import { Status, type StatusCode } from '../spec/status.ts';
-import type { MediaStore } from './media-store.ts';
 import type { Transfer } from './transfer.ts';
-import { UnitStore } from './unit-store.ts';
+import type { UnitStore } from './unit-store.ts';
 
 /** Bytes of logical blocks stored together. */
 export const PLAIN_UNIT_BYTES = 32 * 1024;
@@ -14,15 +13,23 @@ type Done = (status: StatusCode) => void;
 export class PlainMedium {
   readonly totalSecs: number;
   readonly secSizeBytes: number;
+  readonly totalUnits: number;
   readonly units: UnitStore;
+  /** Units of other namespaces come before this one's. */
+  private readonly firstUnit: number;
   private readonly secsPerUnit: number;
 
-  constructor(totalSecs: number, secSizeBytes: number, store: MediaStore) {
-    this.totalSecs = totalSecs;
+  constructor(
+    { sizeBytes, secSizeBytes }: { readonly sizeBytes: number; readonly secSizeBytes: number },
+    units: UnitStore,
+    firstUnit = 0,
+  ) {
+    this.totalSecs = Math.floor(sizeBytes / secSizeBytes);
     this.secSizeBytes = secSizeBytes;
+    this.totalUnits = Math.ceil(sizeBytes / PLAIN_UNIT_BYTES);
     this.secsPerUnit = PLAIN_UNIT_BYTES / secSizeBytes;
-    // No block table: what was never written is no unit, and reads as zeros.
-    this.units = new UnitStore(store, PLAIN_UNIT_BYTES, () => new Uint8Array(0));
+    this.units = units;
+    this.firstUnit = firstUnit;
   }
 
   /** Whether the run of blocks is inside the namespace. Written so that no sum can overflow. */
@@ -111,7 +118,12 @@ export class PlainMedium {
     while (done < secs) {
       const firstSec = (lba + done) % this.secsPerUnit;
       const count = Math.min(secs - done, this.secsPerUnit - firstSec);
-      visit((lba + done - firstSec) / this.secsPerUnit, firstSec, count, done * this.secSizeBytes);
+      visit(
+        this.firstUnit + (lba + done - firstSec) / this.secsPerUnit,
+        firstSec,
+        count,
+        done * this.secSizeBytes,
+      );
       done += count;
     }
   }

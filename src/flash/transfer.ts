@@ -1,3 +1,5 @@
+import type { Rule } from '../spec/rules.ts';
+
 /**
  * The host's side of one command, as the flash sees it: bytes to take and to give, by position. The
  * controller has checked before that every byte of it is guest RAM.
@@ -16,6 +18,8 @@ export interface Transfer {
   readonly hasOob: boolean;
   pullOob(at: number, target: Uint8Array, offset: number, length: number): void;
   pushOob(at: number, source: Uint8Array, offset: number, length: number): void;
+  /** Says which rule the command broke, and how. The first one of a command is the one that is remembered. */
+  refuse(rule: Rule, why: string): void;
 }
 
 /** The sectors of one vector command, with room for the answer. Reused from command to command. */
@@ -25,6 +29,9 @@ export class SectorVector {
   readonly block: Int32Array;
   /** Sector in that block. */
   readonly sec: Int32Array;
+  /** The address of each entry as the host wrote it, in two halves; for the log. */
+  readonly addressLow: Uint32Array;
+  readonly addressHigh: Uint32Array;
   /** The completion's failure map: bit i of low (0 to 31) and high (32 to 63). */
   failedLow = 0;
   failedHigh = 0;
@@ -32,6 +39,8 @@ export class SectorVector {
   constructor(capacity: number) {
     this.block = new Int32Array(capacity);
     this.sec = new Int32Array(capacity);
+    this.addressLow = new Uint32Array(capacity);
+    this.addressHigh = new Uint32Array(capacity);
   }
 
   clear(): void {
@@ -44,6 +53,10 @@ export class SectorVector {
     this.block[this.count] = block;
     this.sec[this.count] = sec;
     this.count++;
+  }
+
+  get anyFailed(): boolean {
+    return this.failedLow !== 0 || this.failedHigh !== 0;
   }
 
   /** Marks entry `index` as failed. Shifts wrap at 32 in JavaScript, hence two halves. */

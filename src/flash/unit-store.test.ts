@@ -8,7 +8,8 @@ const unitOf = (value: number) => new Uint8Array(UNIT_BYTES).fill(value);
 
 function makeStore(mode: 'sync' | 'soon' | 'held', unitBytes = UNIT_BYTES) {
   const store = new FakeStore(mode);
-  const units = new UnitStore(store, unitBytes, (shard) => Uint8Array.of(shard));
+  const units = new UnitStore(store, unitBytes);
+  units.keepShards(0, 256, (shard) => Uint8Array.of(shard));
   return { store, units };
 }
 
@@ -82,7 +83,8 @@ describe('group commit', () => {
   it('packs each shard once, as it is when the commit begins', async () => {
     const store = new FakeStore('soon');
     let version = 1;
-    const units = new UnitStore(store, UNIT_BYTES, () => Uint8Array.of(version));
+    const units = new UnitStore(store, UNIT_BYTES);
+    units.keepShards(0, 8, () => Uint8Array.of(version));
     units.touchShard(7);
     units.touchShard(7);
     commit(units);

@@ -11,6 +11,12 @@ interface Group {
   durability: Durability;
 }
 
+interface ShardKeeper {
+  readonly first: number;
+  readonly count: number;
+  readonly pack: (shard: number) => Uint8Array;
+}
+
 const newGroup = (): Group => ({
   units: new Map(),
   erased: [],
@@ -37,7 +43,9 @@ export class UnitStore {
   onfailure: ((error: StoreError) => void) | undefined;
 
   private readonly store: MediaStore;
-  private readonly packShard: (shard: number) => Uint8Array;
+  private readonly keepers: ShardKeeper[] = [];
+  /** Until the first commit. */
+  private shards: Promise<readonly TableShard[]> | undefined;
   private readonly cacheUnits: number;
   private pending: Group = newGroup();
   private inFlight: Group | undefined;
@@ -46,15 +54,27 @@ export class UnitStore {
   private readonly cache = new Map<number, Uint8Array>();
   private readonly loading = new Map<number, Promise<void>>();
 
-  constructor(store: MediaStore, unitBytes: number, packShard: (shard: number) => Uint8Array) {
+  constructor(store: MediaStore, unitBytes: number) {
     this.store = store;
-    this.packShard = packShard;
     // One vector command touches up to 64 units; they must fit at once, or a read would chase its own tail.
     this.cacheUnits = Math.max(128, Math.floor(CACHE_BUDGET_BYTES / unitBytes));
   }
 
-  loadTable(): Promise<readonly TableShard[]> {
-    return this.store.loadTable();
+  /** Everything that is kept besides units, as it was when the disk was opened. Rejects with StoreError. */
+  loadShards(): Promise<readonly TableShard[]> {
+    this.shards ??= this.store.loadTable();
+    return this.shards;
+  }
+
+  /** From now on `pack` makes the stored form of shards `first` to `first + count - 1`. */
+  keepShards(first: number, count: number, pack: (shard: number) => Uint8Array): void {
+    this.keepers.push({ first, count, pack });
+  }
+
+  private packShard(shard: number): Uint8Array {
+    const keeper = this.keepers.find(({ first, count }) => shard >= first && shard < first + count);
+    if (!keeper) throw new RangeError(`nobody keeps shard ${shard}`);
+    return keeper.pack(shard);
   }
 
   /** Groups that are not durable yet: 0 means that everything acknowledged and everything asked for is stored. */
@@ -118,7 +138,7 @@ export class UnitStore {
     this.pending.erased.push({ first, count });
   }
 
-  /** A shard of the block table changed. */
+  /** A shard changed, and becomes durable with the next {@link commit}. */
   touchShard(shard: number): void {
     this.pending.shards.add(shard);
   }
@@ -152,6 +172,7 @@ export class UnitStore {
     const group = this.pending;
     this.pending = newGroup();
     this.inFlight = group;
+    this.shards = undefined;
     let answer: void | Promise<void>;
     try {
       answer = this.store.commit(

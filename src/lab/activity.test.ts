@@ -3,6 +3,8 @@ import { IoOpcode } from '../spec/opcodes.ts';
 import { BlockTable } from '../flash/block-table.ts';
 import { deriveGeometry } from '../flash/geometry.ts';
 import { Activity } from './activity.ts';
+import type { CompletedCommand } from '../device/telemetry.ts';
+import { SectorVector } from '../flash/transfer.ts';
 
 const geometry = deriveGeometry({
   numCh: 1,
@@ -37,11 +39,26 @@ it('reports each touched block once a frame, with the last operation', () => {
   });
 });
 
+const ended = (queueId: number, opcode: number, status: number, dataBytes: number): CompletedCommand => ({
+  queueId,
+  opcode,
+  status,
+  dataBytes,
+  cid: 0,
+  nsid: 1,
+  bytes: new Uint8Array(64),
+  dw0: 0,
+  dw1: 0,
+  vector: new SectorVector(1),
+  rule: undefined,
+  why: '',
+});
+
 it('counts the bytes of a plain disk by its commands', () => {
   const activity = new Activity(0, 512);
-  activity.command(1, IoOpcode.write, 0, 1000);
-  activity.command(1, IoOpcode.read, 0, 24);
-  activity.command(1, IoOpcode.read, 0x4080, 99);
-  activity.command(0, IoOpcode.read, 0, 4096); // admin: a Get Log Page
+  activity.command(ended(1, IoOpcode.write, 0, 1000));
+  activity.command(ended(1, IoOpcode.read, 0, 24));
+  activity.command(ended(1, IoOpcode.read, 0x4080, 99));
+  activity.command(ended(0, IoOpcode.read, 0, 4096)); // admin: a Get Log Page
   expect(activity.counters(0)).toMatchObject({ commands: 4, readBytes: 24, writtenBytes: 1000 });
 });

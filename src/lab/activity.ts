@@ -1,4 +1,4 @@
-import type { Telemetry } from '../device/telemetry.ts';
+import type { CompletedCommand, Telemetry } from '../device/telemetry.ts';
 import type { BlockTable } from '../flash/block-table.ts';
 import { IoOpcode } from '../spec/opcodes.ts';
 import type { FlashOperation } from '../flash/observer.ts';
@@ -37,7 +37,7 @@ export class Activity implements Telemetry {
     else if (secs > 0) this.erases++;
   }
 
-  command(queueId: number, opcode: number, status: number, bytes: number): void {
+  command({ queueId, opcode, status, dataBytes: bytes }: CompletedCommand): void {
     this.commands++;
     // A plain disk has no flash to report; its reads and writes are counted here.
     if (this.lastOp.length > 0 || queueId === 0 || status !== 0) return;

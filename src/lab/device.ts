@@ -1,11 +1,11 @@
 import { NvmeController, type ControllerPorts } from '../device/controller.ts';
 import type { ControllerConfig } from '../device/config.ts';
+import { type DeviceMedia, openMedia } from '../device/media.ts';
 import type { Namespace } from '../device/namespace.ts';
 import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
 import { blockIndex } from '../flash/address.ts';
 import type { MediaStore, StoreError } from '../flash/media-store.ts';
-import { OpenChannelFlash } from '../flash/open-channel.ts';
-import { PlainMedium } from '../flash/plain.ts';
+import type { FlashArray } from '../flash/flash-array.ts';
 import { Activity, snapshotFrame } from './activity.ts';
 import { LabError } from './errors.ts';
 import type { ChunkDetails, ChunkStateName, Counters, MapFrame, MapShape, SectorAddress } from './types.ts';
@@ -28,10 +28,17 @@ const badBlockNames: Readonly<Record<number, string>> = {
 export class LabDevice {
   readonly config: ControllerConfig;
   readonly activity: Activity;
+  private readonly media: DeviceMedia;
   private readonly namespace: Namespace;
 
-  private constructor(config: ControllerConfig, namespace: Namespace, activity: Activity) {
+  private constructor(
+    config: ControllerConfig,
+    media: DeviceMedia,
+    namespace: Namespace,
+    activity: Activity,
+  ) {
     this.config = config;
+    this.media = media;
     this.namespace = namespace;
     this.activity = activity;
   }
@@ -40,43 +47,40 @@ export class LabDevice {
   static async open(config: ControllerConfig, store: MediaStore): Promise<LabDevice> {
     const ns = config.namespaces[0];
     if (!ns) throw new LabError('device', 'The device has no namespace; use namespaces=1.');
-    if (ns.kind === 'plain') {
-      const medium = new PlainMedium(ns.totalSecs, ns.secSizeBytes, store);
-      return new LabDevice(config, { kind: 'plain', config: ns, medium }, new Activity(0, ns.secSizeBytes));
-    }
-    const g = ns.geometry;
-    const activity = new Activity(g.numCh * g.numLun * g.numChk * g.numPln, g.secSizeBytes);
-    const faults = { everySecs: ns.failWriteEverySecs, secs: ns.failWriteSecs };
-    const medium = await OpenChannelFlash.open(g, store, activity, faults);
-    return new LabDevice(config, { kind: 'ocssd12', config: ns, medium }, activity);
+    const g = ns.kind === 'plain' ? undefined : ns.geometry;
+    const activity = new Activity(g ? g.numCh * g.numLun * g.numChk * g.numPln : 0, g?.secSizeBytes ?? 512);
+    const media = await openMedia(config, store, activity);
+    const [namespace] = media.namespaces;
+    if (!namespace) throw new LabError('device', 'The device has no namespace; use namespaces=1.');
+    return new LabDevice(config, media, namespace, activity);
   }
 
   /** Makes the controller for a machine; one at a time drives a medium. */
   attach(ports: ControllerPorts): NvmeController {
-    return new NvmeController(this.config, [this.namespace], ports, this.activity);
+    return new NvmeController(this.config, this.media, ports, this.activity);
   }
 
   /** Told once if the store fails. */
   set onfailure(listener: ((error: StoreError) => void) | undefined) {
-    this.namespace.medium.units.onfailure = listener;
+    this.media.units.onfailure = listener;
   }
 
   get shape(): MapShape {
     const ns = this.namespace;
-    if (ns.kind === 'ocssd12') return { kind: 'ocssd12', ...ns.config.geometry };
+    if (ns.kind !== 'plain') return { kind: ns.kind, ...ns.config.geometry };
     const none = { numCh: 0, numLun: 0, numPln: 0, numChk: 0, numPg: 0, secsPerPg: 0, oobSizeBytes: 0 };
     return { kind: 'plain', ...none, secSizeBytes: ns.config.secSizeBytes };
   }
 
   snapshot(): MapFrame | undefined {
-    return this.namespace.kind === 'ocssd12' ? snapshotFrame(this.namespace.medium.table) : undefined;
+    return this.namespace.kind !== 'plain' ? snapshotFrame(this.namespace.medium.table) : undefined;
   }
 
   takeFrame(): { map: MapFrame | undefined; counters: Counters } {
     const ns = this.namespace;
     return {
-      map: ns.kind === 'ocssd12' ? this.activity.takeFrame(ns.medium.table) : undefined,
-      counters: this.activity.counters(ns.medium.units.pendingCommits),
+      map: ns.kind !== 'plain' ? this.activity.takeFrame(ns.medium.table) : undefined,
+      counters: this.activity.counters(this.media.units.pendingCommits),
     };
   }
 
@@ -123,10 +127,9 @@ export class LabDevice {
     }
   }
 
-  private flash(): OpenChannelFlash {
-    if (this.namespace.kind !== 'ocssd12')
-      throw new LabError('device', 'A plain disk has no chunks to show.');
-    return this.namespace.medium;
+  private flash(): FlashArray {
+    if (this.namespace.kind === 'plain') throw new LabError('device', 'A plain disk has no chunks to show.');
+    return this.namespace.medium.array;
   }
 }
 

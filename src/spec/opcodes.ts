@@ -14,6 +14,7 @@ export const AdminOpcode = {
   setFeatures: 0x09,
   getFeatures: 0x0a,
   asyncEventRequest: 0x0c,
+  formatNvm: 0x80,
   /** Open-channel: device geometry (1.2 "Device Identification"). */
   geometry: 0xe2,
   /** Open-channel 1.2: set and get bad-block table. */
@@ -25,10 +26,19 @@ export const IoOpcode = {
   flush: 0x00,
   write: 0x01,
   read: 0x02,
+  writeUncorrectable: 0x04,
+  compare: 0x05,
+  writeZeroes: 0x08,
+  datasetManagement: 0x09,
   /** Open-channel: erase (1.2) or reset (2.0). */
   vectorErase: 0x90,
   vectorWrite: 0x91,
   vectorRead: 0x92,
+  /** Open-channel 2.0. */
+  vectorCopy: 0x93,
+  /** Open-channel 1.2, optional: without the device's error correction (struct nvme_nvm_ph_rw's raw forms). */
+  rawWrite: 0x95,
+  rawRead: 0x96,
 } as const;
 
 const adminNames = new Map<number, string>(Object.entries(AdminOpcode).map(([name, code]) => [code, name]));

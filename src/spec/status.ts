@@ -5,6 +5,8 @@
  * include/linux/lightnvm.h.
  */
 
+import type { Rule } from './rules.ts';
+
 /** "Do not retry". Without it Linux' NVMe core sends the command again. */
 export const DNR = 0x4000;
 
@@ -23,6 +25,8 @@ export const Status = {
   commandSequenceError: 0xc | DNR,
   prpOffsetInvalid: 0x13 | DNR,
   lbaOutOfRange: 0x80 | DNR,
+  capacityExceeded: 0x81 | DNR,
+  namespaceNotReady: 0x82 | DNR,
 
   // Command specific (SCT 1).
   completionQueueInvalid: 0x100 | DNR,
@@ -32,6 +36,7 @@ export const Status = {
   asyncEventLimitExceeded: 0x105 | DNR,
   invalidInterruptVector: 0x108 | DNR,
   invalidLogPage: 0x109 | DNR,
+  invalidFormat: 0x10a | DNR,
   invalidQueueDeletion: 0x10c | DNR,
   featureNotSaveable: 0x10d | DNR,
   featureNotChangeable: 0x10e | DNR,
@@ -50,6 +55,16 @@ export const Status = {
   crcFailure: 0x4004,
   /** NVM_RSP_WARN_HIGHECC: data is good */
   highEcc: 0x4700,
+  // Media errors as NVMe and open-channel 2.0 have them.
+  /** NVME_SC_WRITE_FAULT; in 2.0 a write to a chunk that takes none */
+  writeFault: 0x280 | DNR,
+  /** NVME_SC_COMPARE_FAILED */
+  compareFailed: 0x285 | DNR,
+  /** NVME_SC_UNWRITTEN_BLOCK */
+  unwrittenBlock: 0x287 | DNR,
+  offlineChunk: 0x2c0 | DNR,
+  invalidReset: 0x2c1 | DNR,
+  outOfOrderWrite: 0x2f2 | DNR,
 } as const;
 
 /** A status field. */
@@ -69,4 +84,69 @@ export function statusName(status: StatusCode): string {
     names.get(status | DNR) ??
     `SCT ${(status >> 8) & 7} SC ${(status & 0xff).toString(16).padStart(2, '0')}h`
   );
+}
+
+/** What the statuses of {@link Status} mean, each in a sentence. */
+const meanings: Readonly<Record<keyof typeof Status, string>> = {
+  success: 'The command was carried out.',
+  invalidOpcode: 'The controller has no such command.',
+  invalidField: 'A field of the command holds a value that it cannot have.',
+  commandIdConflict: 'The command identifier is in use.',
+  dataTransferError: 'The data could not be moved from or to memory.',
+  internalError: 'The device failed to carry the command out.',
+  abortedByRequest: 'The command was aborted as asked.',
+  abortedSqDeletion: 'The command was aborted because its queue was deleted.',
+  invalidNamespace: 'The namespace does not exist, or cannot be used for this.',
+  commandSequenceError: 'The command came at a time when it is not allowed.',
+  prpOffsetInvalid: 'A data pointer is not aligned as it has to be.',
+  lbaOutOfRange: 'An address is outside the device.',
+  capacityExceeded: 'The namespace has no room left.',
+  namespaceNotReady: 'The namespace cannot be used at this moment.',
+  completionQueueInvalid: 'The completion queue does not exist.',
+  invalidQueueId: 'The queue identifier cannot be used.',
+  invalidQueueSize: 'The queue has too few or too many entries.',
+  abortLimitExceeded: 'More abort commands than the controller takes.',
+  asyncEventLimitExceeded: 'More asynchronous event requests than the controller holds.',
+  invalidInterruptVector: 'The controller has no such interrupt vector.',
+  invalidLogPage: 'The controller keeps no such log page.',
+  invalidFormat: 'The namespace cannot be formatted that way.',
+  invalidQueueDeletion: 'The completion queue still has submission queues.',
+  featureNotSaveable: 'The feature cannot be saved.',
+  featureNotChangeable: 'The feature cannot be changed.',
+  featureNotNamespaceSpecific: 'The feature is one of the controller, not of a namespace.',
+  writeToReadOnlyRange: 'These blocks cannot be written this way.',
+  writeFailure: 'The flash refused to be written (or erased).',
+  emptyPage: 'A page that was never written was read.',
+  eccFailure: 'The data could not be read back.',
+  crcFailure: 'The data came back damaged.',
+  highEcc: 'The data is good, but many bits had to be corrected.',
+  writeFault: 'The flash refused to be written.',
+  compareFailed: 'The data on the medium differs from the data of the command.',
+  unwrittenBlock: 'A sector that was never written, or was given back, was read.',
+  offlineChunk: 'The chunk is out of order for ever.',
+  invalidReset: 'The chunk cannot be reset in its state.',
+  outOfOrderWrite: "The write was not at its chunk's write pointer.",
+};
+
+/** What a status means, in a sentence. */
+export function statusMeaning(status: StatusCode): string {
+  const name = statusName(status);
+  return name in meanings
+    ? meanings[name as keyof typeof Status]
+    : 'A status that this device does not give.';
+}
+
+/** The rule that a status alone tells to be broken, where nothing more exact was said. */
+export function statusRule(status: StatusCode): Rule | undefined {
+  switch (status) {
+    case Status.emptyPage:
+    case Status.unwrittenBlock:
+      return 'unwritten-read';
+    case Status.compareFailed:
+      return 'compare-differs';
+    case Status.outOfOrderWrite:
+      return 'write-pointer';
+    default:
+      return undefined;
+  }
 }

@@ -1,9 +1,11 @@
 import type { ControllerConfig, NamespaceConfig } from '../../src/device/config.ts';
 import { NvmeController } from '../../src/device/controller.ts';
+import { CommandLog } from '../../src/device/command-log.ts';
+import { type DeviceMedia, openMedia } from '../../src/device/media.ts';
 import type { Namespace } from '../../src/device/namespace.ts';
 import type { Geometry } from '../../src/flash/geometry.ts';
-import { OpenChannelFlash } from '../../src/flash/open-channel.ts';
-import { PlainMedium } from '../../src/flash/plain.ts';
+import type { ChunkFlash } from '../../src/flash/chunk-flash.ts';
+import type { OpenChannelFlash } from '../../src/flash/open-channel.ts';
 import { FakeClock } from '../fakes/fake-clock.ts';
 import { FakeInterruptLine } from '../fakes/fake-interrupt-line.ts';
 import { FakeMemory } from '../fakes/fake-memory.ts';
@@ -35,13 +37,48 @@ export function openChannel(
     flashMediaType: 0,
     failWriteEverySecs: 0,
     failWriteSecs: 0,
+    badBlockEvery: 0,
+    ...more,
+  };
+}
+
+/** 2 groups × 2 PUs × 8 chunks × 64 sectors; ws_min 4, ws_opt 8, mw_cunits 16. */
+export const SMALL_CHUNK_GEOMETRY: Geometry = {
+  numCh: 2,
+  numLun: 2,
+  numPln: 1,
+  numChk: 8,
+  numPg: 8,
+  secsPerPg: 8,
+  secSizeBytes: 4096,
+  oobSizeBytes: 16,
+};
+
+/** An open-channel 2.0 namespace. */
+export function chunkDisk(
+  geometry: Partial<Geometry> = {},
+  more: Partial<Extract<NamespaceConfig, { kind: 'ocssd20' }>> = {},
+): NamespaceConfig {
+  return {
+    kind: 'ocssd20',
+    geometry: { ...SMALL_CHUNK_GEOMETRY, ...geometry },
+    writeRules: { wsMin: 4, wsOpt: 8, mwCunits: 16 },
+    mccap: 0,
+    wearIndexThreshold: 10,
+    peCycles: 1000,
+    maxOpenChunks: 0,
+    maxOpenChunksPerPu: 0,
+    earlyReset: true,
+    deallocatedReads: 1,
+    faults: { writes: [], resets: [] },
+    initialChunks: [],
     ...more,
   };
 }
 
 export const plainDisk = (totalSecs = 1024, secSizeBytes = 4096): NamespaceConfig => ({
   kind: 'plain',
-  totalSecs,
+  sizeBytes: totalSecs * secSizeBytes,
   secSizeBytes,
 });
 
@@ -61,13 +98,16 @@ export const DEFAULT_CONFIG: Omit<ControllerConfig, 'namespaces'> = {
   aerlZ: 3,
   aclZ: 3,
   elpeZ: 3,
+  oncs: 0xffff,
+  oacs: 0xffff,
+  volatileWriteCache: false,
 };
 
 export interface RigOptions extends DriverOptions {
   readonly namespaces?: readonly NamespaceConfig[];
   readonly config?: Partial<ControllerConfig>;
   readonly store?: StoreMode;
-  /** One store for each namespace, instead of new ones. */
+  /** The device's store, instead of a new one. Different kinds of namespace together have one each. */
   readonly stores?: readonly FakeStore[];
   readonly memory?: FakeMemory;
 }
@@ -81,6 +121,7 @@ export interface Rig {
   readonly clock: FakeClock;
   readonly telemetry: FakeTelemetry;
   readonly namespaces: readonly Namespace[];
+  readonly log: CommandLog;
   readonly stores: readonly FakeStore[];
 }
 
@@ -92,18 +133,36 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const interrupt = new FakeInterruptLine();
   const clock = new FakeClock();
   const telemetry = new FakeTelemetry();
-  const stores = options.stores ?? configs.map(() => new FakeStore(options.store ?? 'sync'));
-  const namespaces: Namespace[] = [];
-  for (const [i, ns] of configs.entries()) {
-    namespaces.push(await openNamespace(ns, stores[i] as FakeStore, telemetry));
-  }
-  const controller = new NvmeController(config, namespaces, { memory, interrupt, clock }, telemetry);
+  const mixed = configs.some(({ kind }) => kind !== 'plain') && configs.length > 1;
+  const stores =
+    options.stores ??
+    Array.from({ length: mixed ? configs.length : 1 }, () => new FakeStore(options.store ?? 'sync'));
+  const media = mixed
+    ? await openMixed(config, stores, telemetry)
+    : await openMedia(config, stores[0] as FakeStore, telemetry);
+  const controller = new NvmeController(config, media, { memory, interrupt, clock }, telemetry);
   const idle = async () => {
     clock.run();
     await settle();
   };
   const driver = new NvmeDriver(controller, memory, interrupt, { idle, ...options });
-  return { controller, driver, memory, interrupt, clock, telemetry, namespaces, stores };
+  const { namespaces, log } = media;
+  return { controller, driver, memory, interrupt, clock, telemetry, namespaces, log, stores };
+}
+
+/** Different kinds of namespace behind one controller, which no real store can hold, for tests of the controller. */
+async function openMixed(
+  config: ControllerConfig,
+  stores: readonly FakeStore[],
+  telemetry: FakeTelemetry,
+): Promise<DeviceMedia> {
+  const opened = [];
+  for (const [i, ns] of config.namespaces.entries())
+    opened.push(await openMedia({ ...config, namespaces: [ns] }, stores[i] as FakeStore, telemetry));
+  const [first] = opened;
+  if (!first) throw new Error('no namespace');
+  const namespaces = opened.flatMap((media) => media.namespaces);
+  return { ...first, namespaces, log: new CommandLog(namespaces) };
 }
 
 /** A rig whose driver has started: queue pair 1 is ready for I/O. */
@@ -113,22 +172,16 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   return rig;
 }
 
-async function openNamespace(
-  config: NamespaceConfig,
-  store: FakeStore,
-  telemetry: FakeTelemetry,
-): Promise<Namespace> {
-  if (config.kind === 'plain') {
-    return { kind: 'plain', config, medium: new PlainMedium(config.totalSecs, config.secSizeBytes, store) };
-  }
-  const faults = { everySecs: config.failWriteEverySecs, secs: config.failWriteSecs };
-  const medium = await OpenChannelFlash.open(config.geometry, store, telemetry, faults);
-  return { kind: 'ocssd12', config, medium };
-}
-
 /** The flash of a rig's only namespace. */
 export function flashOf(rig: Rig): OpenChannelFlash {
   const [ns] = rig.namespaces;
   if (ns?.kind !== 'ocssd12') throw new Error('not an open-channel namespace');
+  return ns.medium;
+}
+
+/** The flash of a rig's only namespace, which is an open-channel 2.0 one. */
+export function chunkFlashOf(rig: Rig): ChunkFlash {
+  const [ns] = rig.namespaces;
+  if (ns?.kind !== 'ocssd20') throw new Error('not an open-channel 2.0 namespace');
   return ns.medium;
 }

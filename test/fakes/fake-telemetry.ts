@@ -1,5 +1,5 @@
 import type { FlashOperation } from '../../src/flash/observer.ts';
-import type { Telemetry } from '../../src/device/telemetry.ts';
+import type { CompletedCommand, Telemetry } from '../../src/device/telemetry.ts';
 
 export interface CommandEvent {
   readonly queueId: number;
@@ -21,8 +21,8 @@ export class FakeTelemetry implements Telemetry {
   readonly operations: FlashEvent[] = [];
   readonly refusals: string[] = [];
 
-  command(queueId: number, opcode: number, status: number, bytes: number): void {
-    this.commands.push({ queueId, opcode, status, bytes });
+  command({ queueId, opcode, status, dataBytes }: CompletedCommand): void {
+    this.commands.push({ queueId, opcode, status, bytes: dataBytes });
   }
 
   flash(operation: FlashOperation, block: number, sec: number, secs: number): void {

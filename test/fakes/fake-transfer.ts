@@ -1,8 +1,11 @@
+import type { Rule } from '../../src/spec/rules.ts';
 import type { Transfer } from '../../src/flash/transfer.ts';
 
 /** Host buffers of one command, as plain arrays. */
 export class FakeTransfer implements Transfer {
   abandoned = false;
+  /** Rules that were said to be broken, in order, and how. */
+  readonly refusals: { readonly rule: Rule; readonly why: string }[] = [];
   readonly data: Uint8Array;
   readonly oob: Uint8Array | undefined;
 
@@ -13,6 +16,10 @@ export class FakeTransfer implements Transfer {
 
   get hasOob(): boolean {
     return this.oob !== undefined;
+  }
+
+  refuse(rule: Rule, why: string): void {
+    this.refusals.push({ rule, why });
   }
 
   pullData(at: number, target: Uint8Array, offset: number, length: number): void {

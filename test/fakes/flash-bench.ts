@@ -77,7 +77,7 @@ export class FlashBench {
       places.map((place) => ({ ...place, sec: 0 })),
       new Uint8Array(0),
     );
-    this.flash.erase(outcome.vector, planes, (status) => (outcome.status = status));
+    this.flash.erase(outcome.vector, planes, outcome.transfer, (status) => (outcome.status = status));
     return outcome;
   }
 

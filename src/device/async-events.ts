@@ -1,0 +1,98 @@
+import { Status } from '../spec/status.ts';
+import type { Command } from './command.ts';
+import { type Core, refuse } from './core.ts';
+
+/** Something that the host asked to be told of; NVMe's "asynchronous event". */
+export interface AsyncEvent {
+  /** Asynchronous event type and information, and the log page that says more (completion dword 0). */
+  readonly type: number;
+  readonly information: number;
+  readonly logPage: number;
+}
+
+/** Events that wait for a request: more than this many at once are not kept. */
+const MAX_WAITING = 64;
+
+/**
+ * Asynchronous Event Requests that are held, and events that wait for one. After an event of a type was
+ * sent, others of that type wait until the host has read its log page.
+ */
+export class AsyncEvents {
+  private readonly core: Core;
+  private held: Command[] = [];
+  private waiting: AsyncEvent[] = [];
+  /** Log pages whose event was sent and which the host has not read since. */
+  private readonly masked = new Set<number>();
+
+  constructor(core: Core) {
+    this.core = core;
+  }
+
+  /** CC.EN went to 0: requests and events are forgotten. */
+  reset(): void {
+    this.held = [];
+    this.waiting = [];
+    this.masked.clear();
+  }
+
+  /** An Asynchronous Event Request came. */
+  hold(command: Command): void {
+    const most = this.core.config.aerlZ + 1;
+    if (this.held.length >= most) {
+      refuse(
+        this.core,
+        command,
+        Status.asyncEventLimitExceeded,
+        'event-limit',
+        `more than ${most} requests held`,
+      );
+      return;
+    }
+    this.core.hold(command);
+    this.held.push(command);
+    this.deliver();
+  }
+
+  /** Takes a request back (Abort); true when it was held here. */
+  release(command: Command): boolean {
+    const at = this.held.indexOf(command);
+    if (at < 0) return false;
+    this.held.splice(at, 1);
+    return true;
+  }
+
+  get heldCommands(): readonly Command[] {
+    return this.held;
+  }
+
+  raise(event: AsyncEvent): void {
+    const known = this.waiting.some(
+      (e) => e.logPage === event.logPage && e.information === event.information && e.type === event.type,
+    );
+    if (!known && this.waiting.length < MAX_WAITING) this.waiting.push(event);
+    this.deliver();
+  }
+
+  /** The host has read a log page (without "retain asynchronous event"): its next event may be sent. */
+  logPageRead(logPage: number): void {
+    if (this.masked.delete(logPage)) this.deliver();
+  }
+
+  /** Sends what can be sent; the controller calls it as well when the admin completion queue has room again. */
+  deliver(): void {
+    while (this.held.length > 0) {
+      const at = this.waiting.findIndex((event) => !this.masked.has(event.logPage));
+      const event = this.waiting[at];
+      const command = this.held[0];
+      if (!event || !command || !this.core.unhold(command)) return;
+      this.held.shift();
+      this.waiting.splice(at, 1);
+      this.masked.add(event.logPage);
+      this.core.complete(
+        command,
+        Status.success,
+        (event.type | (event.information << 8) | (event.logPage << 16)) >>> 0,
+      );
+    }
+  }
+}

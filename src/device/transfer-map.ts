@@ -1,0 +1,97 @@
+import { ADDRESS_BYTES, MAX_VECTOR } from '../spec/ocssd12.ts';
+import { Status } from '../spec/status.ts';
+import type { AddressDecoder } from '../flash/address.ts';
+import type { Command } from './command.ts';
+import { type Core, refuse } from './core.ts';
+
+/**
+ * What every command with data does before anything else: its pointers are resolved and checked. Each of
+ * these answers false when it has ended the command with an error.
+ */
+
+/** The command's data buffer of `length` bytes: at most MDTS, every byte of it memory. */
+export function mapData(core: Core, command: Command, length: number): boolean {
+  const { config, memory, pageBytes } = core;
+  const limit = config.mdts === 0 ? Infinity : 2 ** config.mdts * 4096 * 2 ** config.mpsMin;
+  if (length > limit) {
+    refuse(
+      core,
+      command,
+      Status.invalidField,
+      'transfer-size',
+      `${length} bytes in one command; at most ${limit} (mdts)`,
+    );
+    return false;
+  }
+  const status = command.data.resolve(memory, command.prp1, command.prp2, length, pageBytes);
+  if (status === Status.success) return true;
+  refuse(core, command, status, 'prp', 'the data pointers (PRP) lead outside memory or are misaligned');
+  return false;
+}
+
+/** The out-of-band buffer: contiguous, and none when the pointer is 0 or the device has no OOB. */
+export function mapOob(core: Core, command: Command, length: number): boolean {
+  if (command.metadata === 0 || length === 0) return true;
+  const status = command.oob.contiguous(core.memory, command.metadata, length);
+  if (status !== Status.success) {
+    refuse(core, command, status, 'metadata-pointer', 'the metadata pointer leads outside memory');
+    return false;
+  }
+  command.hasOob = true;
+  return true;
+}
+
+const list = new Uint8Array(MAX_VECTOR * ADDRESS_BYTES);
+const listView = new DataView(list.buffer);
+
+/**
+ * Fills the command's vector from its `count` addresses (at most 64). One address is in the command itself,
+ * several are in a list it points to (Linux puts it right behind the metadata, at no particular alignment).
+ * The list is copied once. An address outside the device ends the command; the log has it as block -1.
+ */
+export function fetchAddresses(
+  core: Core,
+  command: Command,
+  decoder: AddressDecoder,
+  count: number,
+): boolean {
+  if (count === 1) {
+    listView.setUint32(0, command.cdw10, true);
+    listView.setUint32(4, command.cdw11, true);
+  } else if (!core.memory.read(command.cdw10and11, list, 0, count * ADDRESS_BYTES)) {
+    refuse(core, command, Status.dataTransferError, 'address-list', 'the address list is not in memory');
+    return false;
+  }
+  const { vector } = command;
+  for (let i = 0; i < count; i++) {
+    const low = listView.getUint32(i * ADDRESS_BYTES, true);
+    const high = listView.getUint32(i * ADDRESS_BYTES + 4, true);
+    const inside = decoder.decode(low, high);
+    vector.addressLow[i] = low;
+    vector.addressHigh[i] = high;
+    vector.push(inside ? decoder.block : -1, inside ? decoder.sec : 0);
+    if (!inside) {
+      refuse(
+        core,
+        command,
+        Status.lbaOutOfRange,
+        'range',
+        `address ${high.toString(16)}:${low.toString(16)} (entry ${i}) is outside the device`,
+      );
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Sends bytes to the command's data buffer and completes it. */
+export function sendStruct(core: Core, command: Command, bytes: Uint8Array): void {
+  const { memory, pageBytes } = core;
+  const status = command.data.resolve(memory, command.prp1, command.prp2, bytes.byteLength, pageBytes);
+  if (status !== Status.success) {
+    refuse(core, command, status, 'prp', 'the data pointers (PRP) lead outside memory or are misaligned');
+    return;
+  }
+  if (bytes.byteLength > 0) command.data.push(0, bytes, 0, bytes.byteLength);
+  core.complete(command, Status.success);
+}
