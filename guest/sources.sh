@@ -16,7 +16,7 @@ usage: guest/sources.sh [--work DIR] [--output FILE] [--partial]
 Writes guest-sources.tar (about 170 MB; default: in DIR, .cache/guest): the
 source packages of everything in the guest, our patches, configuration and
 scripts. Each file is checked against guest/sources.lock. Files that are not on
-DEBIAN_MIRROR are looked for in SOURCES_DIR. Without a complete set there is no
+DEBIAN_MIRROR are looked for in SOURCES_DIR and in DEBIAN_ARCHIVES (Debian's own). Without a complete set there is no
 archive, unless --partial is given: then what is missing is listed in its file
 MISSING, and it is not enough to host the binaries with.
 EOF
