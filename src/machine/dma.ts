@@ -5,6 +5,9 @@ import type { V86Cpu } from './v86-types.ts';
 export const HOLE_BEGIN = 0xa0000;
 export const HOLE_END = 0x100000;
 
+/** Queue entries and the like: a loop is faster than a view made for `set`. */
+const SMALL_BYTES = 64;
+
 /** What of v86's CPU this file touches. */
 export type DmaCpu = Pick<V86Cpu, 'wasm_memory' | 'mem8' | 'memory_size' | 'jit_dirty_cache'>;
 
@@ -36,7 +39,9 @@ export class DmaMemory implements GuestMemory {
 
   read(address: number, target: Uint8Array, offset: number, length: number): boolean {
     if (!this.isRam(address, length) || !fits(target, offset, length)) return false;
-    if (length > 0) target.set(this.#view().subarray(address, address + length), offset);
+    const ram = this.#view();
+    if (length > SMALL_BYTES) target.set(ram.subarray(address, address + length), offset);
+    else for (let i = 0; i < length; i++) target[offset + i] = ram[address + i] as number;
     return true;
   }
 
@@ -46,6 +51,11 @@ export class DmaMemory implements GuestMemory {
     if (length === 0) return true;
     // What cpu.write_blob does, without the Proxy: code translated from these bytes must go first.
     cpu.jit_dirty_cache(address, address + length);
+    if (length <= SMALL_BYTES) {
+      const ram = this.#view();
+      for (let i = 0; i < length; i++) ram[address + i] = source[offset + i] as number;
+      return true;
+    }
     const bytes =
       offset === 0 && length === source.length ? source : source.subarray(offset, offset + length);
     this.#view().set(bytes, address);

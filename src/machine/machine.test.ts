@@ -249,7 +249,7 @@ describe('configuration space', () => {
         ...asm.config(8, 4, 0xffff, 2),
         ...asm.config(8, 0x10, 0xffffffff, 4), // size probe
         ...[0x00, 0x08, 0x10].flatMap((offset, i) => asm.readConfig(8, offset, RESULT + 4 * i)),
-        ...asm.config(8, 0x10, 0x12340000, 4), // it does not move
+        ...asm.config(8, 0x10, 0x12345678, 4),
         ...[0x04, 0x0c, 0x10, 0x2c, 0x3c].flatMap((offset, i) =>
           asm.readConfig(8, offset, RESULT + 12 + 4 * i),
         ),
@@ -268,9 +268,39 @@ describe('configuration space', () => {
       0xffffc000,
       0x00000546,
       0x000000ff,
-      BAR,
+      0x12344000,
       0xdef09abc,
       0x000001ff,
+    ]);
+  });
+
+  it('moves the registers to where BAR0 says, unless something else is there', async () => {
+    const scratch = new ScratchFunction();
+    scratch.onread = () => 0x11111111;
+    const elsewhere = 0x12360000;
+    const { end } = await run(
+      [
+        ...enable,
+        ...asm.config(8, 0x10, elsewhere, 4),
+        ...asm.copy32(elsewhere + 8, RESULT),
+        ...asm.copy32(BAR, RESULT + 4), // left
+        ...asm.config(8, 0x10, 0xe0000000, 4), // the VGA's
+        ...asm.copy32(elsewhere, RESULT + 8), // left as well
+        ...asm.config(8, 0x10, 0x00200000, 4), // RAM
+        ...asm.config(8, 0x10, 0xffffffff, 4), // the BIOS
+        ...asm.config(8, 0x10, BAR, 4),
+        ...asm.copy32(BAR + 12, RESULT + 12),
+        ...asm.halt,
+      ],
+      scratch,
+    );
+    expect(end).toBe('halt');
+    const result = new Uint8Array(16);
+    scratch.ports?.memory.read(RESULT, result, 0, 16);
+    expect([...new Uint32Array(result.buffer)]).toEqual([0x11111111, 0xffffffff, 0xffffffff, 0x11111111]);
+    expect(scratch.accesses).toEqual([
+      { kind: 'read32', offset: 8 },
+      { kind: 'read32', offset: 12 },
     ]);
   });
 

@@ -4,8 +4,8 @@
  * PCI Local Bus Specification 3.0.
  *
  * Left out: capabilities (so no MSI and no power management: Linux falls back to INTx), 64-bit and I/O
- * BARs, expansion ROMs, more than one function in a slot. BARs do not move, because v86 cannot move them:
- * a new address is ignored and the old one read back, which SeaBIOS and Linux both accept.
+ * BARs, expansion ROMs, more than one function in a slot. v86 cannot move memory BARs; ours are moved here:
+ * Linux gives a function that was removed and found again another address.
  */
 import type { Clock, GuestMemory, InterruptLine } from '../device/ports.ts';
 import { DmaMemory } from './dma.ts';
@@ -101,6 +101,25 @@ export function configurationHeader(plug: Omit<PciPlug, 'attach'>, bar0Address: 
   return header;
 }
 
+type MapHandlers = Pick<PluggedFunction, 'read8' | 'write8' | 'read32' | 'write32'>;
+
+/** Who answers for an address outside RAM. */
+function handlersAt(cpu: V86Cpu, address: number): MapHandlers {
+  const block = Math.floor(address / MAP_BYTES);
+  const at = <T>(map: readonly (T | undefined)[]): T => {
+    const handler = map[block];
+    if (handler === undefined)
+      throw new MachineError('emulator', `v86 maps nothing at ${address.toString(16)}h.`);
+    return handler;
+  };
+  return {
+    read8: at(cpu.memory_map_read8),
+    write8: at(cpu.memory_map_write8),
+    read32: at(cpu.memory_map_read32),
+    write32: at(cpu.memory_map_write32),
+  };
+}
+
 /** Plugs functions into one machine's bus. */
 export class PciBus {
   readonly #cpu: V86Cpu;
@@ -108,6 +127,8 @@ export class PciBus {
   readonly #access: RegisterAccess;
   readonly #clock: Clock;
   readonly #functions = new Map<number, PluggedFunction>();
+  /** v86's own handlers for addresses where nothing is. */
+  readonly #nobody: MapHandlers;
   #nextAddress = BAR_WINDOW_BEGIN;
 
   constructor(cpu: V86Cpu, router: InterruptRouter, access: RegisterAccess, clock: Clock) {
@@ -115,6 +136,7 @@ export class PciBus {
     this.#router = router;
     this.#access = access;
     this.#clock = clock;
+    this.#nobody = handlersAt(cpu, BAR_WINDOW_BEGIN);
     this.#guardConfigurationWrites(cpu.devices.pci);
   }
 
@@ -143,18 +165,34 @@ export class PciBus {
       pci_bars: [{ size: barBytes }],
       name: plug.name,
     });
-    const bar0 = { address, bytes: plug.bar0Bytes };
+    const bar0 = { address, bytes: plug.bar0Bytes, alignment: barBytes };
     const plugged = new PluggedFunction(this.#cpu, this.#router, this.#access, pciId, space, bar0);
     this.#functions.set(pciId, plugged);
     plugged.handlers = plug.attach({ memory: plugged.memory, interrupt: plugged, clock: this.#clock });
-    this.#cpu.io.mmap_register(
-      address,
-      mapBytes,
-      plugged.read8,
-      plugged.write8,
-      plugged.read32,
-      plugged.write32,
-    );
+    this.#place(plugged);
+  }
+
+  /**
+   * Maps a function's registers where its BAR says, if nothing else is there; else they are nowhere, as when
+   * two devices of a real bus are told the same address.
+   */
+  #place(plugged: PluggedFunction): void {
+    const { io } = this.#cpu;
+    const { mapped } = plugged;
+    const none = this.#nobody;
+    if (mapped) {
+      io.mmap_register(mapped.begin, mapped.bytes, none.read8, none.write8, none.read32, none.write32);
+      plugged.mapped = undefined;
+    }
+    const begin = Math.floor(plugged.bar0Address / MAP_BYTES) * MAP_BYTES;
+    const bytes = Math.ceil((plugged.bar0Address + plugged.bar0Bytes - begin) / MAP_BYTES) * MAP_BYTES;
+    // Below is RAM, which v86 does not ask us about; the last megabytes are the BIOS, which is not "nobody".
+    if (begin < (this.#cpu.memory_size[0] ?? 0) >>> 0) return;
+    for (let at = begin; at < begin + bytes; at += MAP_BYTES) {
+      if (this.#cpu.memory_map_read8[at / MAP_BYTES] !== none.read8) return;
+    }
+    plugged.mapped = { begin, bytes };
+    io.mmap_register(begin, bytes, plugged.read8, plugged.write8, plugged.read32, plugged.write32);
   }
 
   /** Cuts every function off: registers read as all ones, memory and interrupts do nothing. */
@@ -175,9 +213,12 @@ export class PciBus {
       if (pci.device_spaces[pciId] === undefined) return;
       const plugged = this.#functions.get(pciId);
       const offset = address & 0xff;
-      if (
+      if (plugged !== undefined && bytes === 4 && offset === PCI_BASE_ADDRESS_0) {
+        plugged.writeBar0(value);
+        this.#place(plugged);
+      } else if (
         plugged === undefined ||
-        (bytes === 4 && offset >= PCI_BASE_ADDRESS_0 && offset < PCI_CARDBUS_CIS)
+        (bytes === 4 && offset > PCI_BASE_ADDRESS_0 && offset < PCI_CARDBUS_CIS)
       ) {
         original.call(pci, address, value);
       } else {
@@ -198,8 +239,11 @@ class PluggedFunction implements InterruptLine {
   readonly #access: RegisterAccess;
   readonly #pciId: number;
   readonly #space: Uint8Array;
-  readonly #bar0Address: number;
-  readonly #bar0Bytes: number;
+  /** Where the guest wants the registers, and where they are. */
+  bar0Address: number;
+  mapped: { readonly begin: number; readonly bytes: number } | undefined;
+  readonly bar0Bytes: number;
+  readonly #bar0Alignment: number;
   /** The level the function asks for; INTx Disable may keep it from the line. */
   #asserted = false;
   #closed = false;
@@ -210,14 +254,15 @@ class PluggedFunction implements InterruptLine {
     access: RegisterAccess,
     pciId: number,
     space: Int32Array,
-    bar0: { readonly address: number; readonly bytes: number },
+    bar0: { readonly address: number; readonly bytes: number; readonly alignment: number },
   ) {
     this.#router = router;
     this.#access = access;
     this.#pciId = pciId;
     this.#space = new Uint8Array(space.buffer);
-    this.#bar0Address = bar0.address;
-    this.#bar0Bytes = bar0.bytes;
+    this.bar0Address = bar0.address;
+    this.bar0Bytes = bar0.bytes;
+    this.#bar0Alignment = bar0.alignment;
     this.memory = new DmaMemory(cpu, () => (this.#command & PCI_COMMAND_MASTER) !== 0);
   }
 
@@ -235,6 +280,12 @@ class PluggedFunction implements InterruptLine {
     if (mask === undefined) return;
     this.#space[offset] = ((this.#space[offset] ?? 0) & ~mask) | (value & mask);
     if (offset === PCI_COMMAND + 1) this.#driveLine();
+  }
+
+  /** Section 6.2.5.1: the low bits are fixed, so that writing all ones and reading back tells the size. */
+  writeBar0(value: number): void {
+    this.bar0Address = (value & ~(this.#bar0Alignment - 1)) >>> 0;
+    new DataView(this.#space.buffer).setUint32(PCI_BASE_ADDRESS_0, this.bar0Address, true);
   }
 
   close(): void {
@@ -279,9 +330,9 @@ class PluggedFunction implements InterruptLine {
 
   /** Offset in the BAR, or null where nothing decodes: beyond the registers, or with Memory Space off. */
   #offset(address: number, bytes: number): number | null {
-    const offset = (address >>> 0) - this.#bar0Address;
+    const offset = (address >>> 0) - this.bar0Address;
     const decodes = ((this.#space[PCI_COMMAND] ?? 0) & PCI_COMMAND_MEMORY) !== 0;
-    return decodes && offset >= 0 && offset + bytes <= this.#bar0Bytes ? offset : null;
+    return decodes && offset >= 0 && offset + bytes <= this.bar0Bytes ? offset : null;
   }
 
   #setLevel(up: boolean): void {

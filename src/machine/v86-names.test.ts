@@ -103,6 +103,15 @@ describe('v86 has what this room relies on', () => {
     expect(cpu.jit_imports['m']).toBe(cpu.wasm_memory);
     expectAll(cpu.io, 'function', ['mmap_register']);
     expectAll(cpu.bus, 'function', ['send', 'register']);
+    for (const map of [
+      cpu.memory_map_read8,
+      cpu.memory_map_write8,
+      cpu.memory_map_read32,
+      cpu.memory_map_write32,
+    ]) {
+      expect(map[0xf0000000 >>> 17]).toBeTypeOf('function');
+      expect(map[0]).toBeUndefined(); // RAM
+    }
   });
 
   it('in its PCI bus', () => {

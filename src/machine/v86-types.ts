@@ -117,6 +117,11 @@ export interface V86Cpu {
   readonly mem8: V86View;
   /** Bytes of RAM, at [0]. */
   readonly memory_size: V86View;
+  /** Who answers for each 128 KiB that is not RAM; what {@link V86Io.mmap_register} fills. */
+  readonly memory_map_read8: readonly (((address: number) => number) | undefined)[];
+  readonly memory_map_write8: readonly (((address: number, value: number) => void) | undefined)[];
+  readonly memory_map_read32: readonly (((address: number) => number) | undefined)[];
+  readonly memory_map_write32: readonly (((address: number, value: number) => void) | undefined)[];
   /** EFLAGS at [0], arithmetic flags excepted (v86 computes those lazily). IF is bit 9. */
   readonly flags: V86View;
   /** 1 at [0] while the CPU waits in HLT. */
