@@ -1,10 +1,12 @@
 /** `npm run bench [name …] [-- --json]`: see docs/bench.md. */
 import { benchBoot } from './boot.ts';
+import { benchDevice } from './device.ts';
 import { type Figure, table } from './figure.ts';
 import { benchIo } from './io.ts';
 
 const benches: Readonly<Record<string, (tell: (line: string) => void) => Promise<Figure[]>>> = {
   boot: benchBoot,
+  device: benchDevice,
   io: benchIo,
 };
 

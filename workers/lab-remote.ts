@@ -259,6 +259,12 @@ export class LabServer implements LabRemote {
   async chunkDetails(ch: number, lun: number, chk: number) {
     return this.open().chunkDetails(ch, lun, chk);
   }
+  async commandLog(afterSequence = 0) {
+    return this.theLab.device?.commandEvents(afterSequence) ?? [];
+  }
+  async lastRefused() {
+    return this.theLab.device?.lastRefused();
+  }
   async sectorBytes(address: Parameters<LabRemote['sectorBytes']>[0]) {
     return this.open().sectorBytes(address);
   }

@@ -1,4 +1,4 @@
-import { BAD_BLOCK_TABLE_ID, BadBlock, badBlockTable, MAX_VECTOR } from '../spec/ocssd12.ts';
+import { BAD_BLOCK_TABLE_ID, BadBlock, badBlockTable, badBlockValues, MAX_VECTOR } from '../spec/ocssd12.ts';
 import { pack } from '../spec/layout.ts';
 import { Status } from '../spec/status.ts';
 import type { Command } from './command.ts';
@@ -47,7 +47,10 @@ export class OpenChannelAdmin {
     sendStruct(this.core, command, bytes);
   }
 
-  /** F1h (struct nvme_nvm_setbbtbl): the address or list in dwords 10, 11; nlb in 12, the value in the byte after. */
+  /**
+   * F1h (struct nvme_nvm_setbbtbl): the address, or for more than one where their list is, in dwords 10 and 11;
+   * nlb in 12, the value in the byte after. A list may name a block twice. All are entered or none.
+   */
   setBadBlocks(command: Command, ns: OpenChannelNamespace): void {
     const count = (command.cdw12 & 0xffff) + 1;
     const value = (command.cdw12 >>> 16) & 0xff;
@@ -56,7 +59,12 @@ export class OpenChannelAdmin {
       refuse(this.core, command, Status.invalidField, 'vector-length', why);
       return;
     }
+    if (!badBlockValues.includes(value)) {
+      const why = `${value} is no value of a bad-block table; ${badBlockValues.join(', ')} are`;
+      refuse(this.core, command, Status.invalidField, 'field', why);
+      return;
+    }
     if (!fetchAddresses(this.core, command, ns.medium.address, count)) return;
-    ns.medium.markBlocks(command.vector, value, (status) => this.core.complete(command, status));
+    ns.medium.markBlocks(command.vector, value, command.finish, command);
   }
 }

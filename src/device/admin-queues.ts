@@ -8,9 +8,12 @@ import { CompletionQueue, QueueMemory, SubmissionQueue } from './queues.ts';
 /** Admin commands that make and delete I/O queues. */
 export class QueueAdmin {
   private readonly core: Core;
+  /** Completion and submission queues granted (feature 07h), zero-based, in the upper and lower half. */
+  private readonly granted: () => number;
 
-  constructor(core: Core) {
+  constructor(core: Core, granted: () => number) {
     this.core = core;
+    this.granted = granted;
   }
 
   createCq(command: Command): StatusCode {
@@ -20,8 +23,9 @@ export class QueueAdmin {
     const contiguous = (command.cdw11 & 1) !== 0;
     const vector = command.cdw11 >>> 16;
     const no = (status: StatusCode, why: string) => explain(command, status, 'queue', why);
-    if (id === 0 || id > config.ioQueuePairs || cqs[id])
-      return no(Status.invalidQueueId, `completion queue ${id}`);
+    const most = (this.granted() >>> 16) + 1;
+    if (id === 0 || id > most || cqs[id])
+      return no(Status.invalidQueueId, `completion queue ${id}; ${most} were granted (feature 07h)`);
     if (size < 2 || size > config.maxQueueEntriesZ + 1) return no(Status.invalidQueueSize, `${size} entries`);
     if (vector !== 0) return no(Status.invalidInterruptVector, `vector ${vector}; a pin has only vector 0`);
     if (!this.entrySizesOk())
@@ -39,12 +43,14 @@ export class QueueAdmin {
     const contiguous = (command.cdw11 & 1) !== 0;
     const cqId = command.cdw11 >>> 16;
     const no = (status: StatusCode, why: string) => explain(command, status, 'queue', why);
-    if (id === 0 || id > config.ioQueuePairs || sqs[id])
-      return no(Status.invalidQueueId, `submission queue ${id}`);
+    const most = (this.granted() & 0xffff) + 1;
+    if (id === 0 || id > most || sqs[id])
+      return no(Status.invalidQueueId, `submission queue ${id}; ${most} were granted (feature 07h)`);
     if (size < 2 || size > config.maxQueueEntriesZ + 1) return no(Status.invalidQueueSize, `${size} entries`);
     const cq = cqId === 0 ? undefined : cqs[cqId];
     if (!cq) {
-      const status = cqId > config.ioQueuePairs ? Status.invalidQueueId : Status.completionQueueInvalid;
+      const status =
+        cqId > (this.granted() >>> 16) + 1 ? Status.invalidQueueId : Status.completionQueueInvalid;
       return no(status, `completion queue ${cqId} cannot be used`);
     }
     if (!this.entrySizesOk())
@@ -65,7 +71,8 @@ export class QueueAdmin {
   /** The pages of a new queue, or the status that says why it cannot be there. */
   private queueMemory(command: Command, contiguous: boolean, bytes: number): QueueMemory | StatusCode {
     const { config, memory, pageBytes } = this.core;
-    if (command.prp1 % pageBytes !== 0) return Status.prpOffsetInvalid;
+    // Page 0 is nobody's queue: a host that left PRP1 out would have it overwritten.
+    if (command.prp1 === 0 || command.prp1 % pageBytes !== 0) return Status.prpOffsetInvalid;
     if (contiguous) {
       return memory.isRam(command.prp1, bytes)
         ? QueueMemory.contiguous(command.prp1)
@@ -79,7 +86,7 @@ export class QueueAdmin {
     const pages: number[] = [];
     for (let at = 0; at < list.byteLength; at += ADDRESS_BYTES) {
       const page = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
-      if (page % pageBytes !== 0) return Status.prpOffsetInvalid;
+      if (page === 0 || page % pageBytes !== 0) return Status.prpOffsetInvalid;
       if (!memory.isRam(page, pageBytes)) return Status.dataTransferError;
       pages.push(page);
     }

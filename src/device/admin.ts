@@ -2,39 +2,51 @@ import { Cns, LogPage } from '../spec/identify.ts';
 import { AdminOpcode } from '../spec/opcodes.ts';
 import type { Rule } from '../spec/rules.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
+import { AbortAdmin } from './abort.ts';
 import { OpenChannelAdmin } from './admin-ocssd12.ts';
 import { ChunkAdmin } from './admin-ocssd20.ts';
 import { QueueAdmin } from './admin-queues.ts';
 import type { Command } from './command.ts';
 import { type Core, explain, refuse } from './core.ts';
-import { Features } from './features.ts';
-import { identifyActiveNamespaces, identifyControllerData, identifyNamespaceData } from './identify.ts';
+import { FormatAdmin } from './format.ts';
+import {
+  identifyActiveNamespaces,
+  identifyControllerData,
+  identifyDescriptors,
+  identifyNamespaceData,
+} from './identify.ts';
 import { logPage } from './log-pages.ts';
 import type { OpenChannelNamespace } from './namespace.ts';
 import type { SubmissionQueue } from './queues.ts';
-import { sendStruct } from './transfer-map.ts';
+import { mapBytes, sendStruct } from './transfer-map.ts';
 
 const ALL_NAMESPACES = 0xffff_ffff;
+/** Get Log Page, dword 10: RAE. */
+const RETAIN_EVENT = 1 << 15;
 
 /** Admin commands of NVMe 1.2 and open-channel 1.2. Each ends in exactly one completion, at once or later. */
 export class AdminCommands {
   private readonly core: Core;
-  private readonly features: Features;
+  readonly abort: AbortAdmin;
+  private readonly format: FormatAdmin;
   private readonly queues: QueueAdmin;
   private readonly openChannel: OpenChannelAdmin;
   private readonly chunk: ChunkAdmin;
 
   constructor(core: Core) {
     this.core = core;
-    this.features = new Features(core.config);
-    this.queues = new QueueAdmin(core);
+    this.abort = new AbortAdmin(core);
+    this.format = new FormatAdmin(core);
+    this.queues = new QueueAdmin(core, () => core.features.queueCount);
     this.openChannel = new OpenChannelAdmin(core);
     this.chunk = new ChunkAdmin(core);
   }
 
   /** CC.EN went to 0. */
   reset(): void {
-    this.features.reset();
+    this.abort.reset();
+    this.format.forgetChanged();
+    this.chunk.reset();
   }
 
   execute(command: Command): void {
@@ -55,8 +67,9 @@ export class AdminCommands {
       case AdminOpcode.getLogPage:
         return this.getLogPage(command);
       case AdminOpcode.abort:
-        // Bit 0 set: not aborted. Commands here end soon by themselves.
-        return this.core.complete(command, Status.success, 1);
+        return this.abort.execute(command);
+      case AdminOpcode.formatNvm:
+        return this.format.execute(command);
       case AdminOpcode.asyncEventRequest:
         return this.core.events.hold(command);
       case AdminOpcode.geometry:
@@ -97,7 +110,9 @@ export class AdminCommands {
     switch (cns) {
       case Cns.controller:
         return sendStruct(this.core, command, identifyControllerData(config));
-      case Cns.namespace: {
+      case Cns.namespace:
+      case Cns.allocatedNamespace:
+      case Cns.namespaceDescriptors: {
         const ns = namespaces[nsid - 1];
         if (!ns)
           return this.refuse(
@@ -106,9 +121,14 @@ export class AdminCommands {
             'namespace',
             `namespace ${nsid} does not exist`,
           );
-        return sendStruct(this.core, command, identifyNamespaceData(ns));
+        return sendStruct(
+          this.core,
+          command,
+          cns === Cns.namespaceDescriptors ? identifyDescriptors(config, nsid) : identifyNamespaceData(ns),
+        );
       }
       case Cns.activeNamespaces:
+      case Cns.allocatedNamespaces:
         // FFFFFFFEh and FFFFFFFFh cannot be "the last one seen".
         if (nsid >= 0xffff_fffe)
           return this.refuse(command, Status.invalidNamespace, 'namespace', 'no namespace lies above that');
@@ -118,7 +138,7 @@ export class AdminCommands {
           command,
           Status.invalidField,
           'field',
-          `identify CNS ${cns} is not supported by NVMe 1.2 controllers`,
+          `identify CNS ${cns} is not supported here`,
         );
     }
   }
@@ -128,7 +148,8 @@ export class AdminCommands {
     // NUMDL and NUMDU: dwords, zero-based. Offset in bytes in dwords 12 and 13.
     const length = ((command.cdw11 & 0xffff) * 0x1_0000 + (command.cdw10 >>> 16) + 1) * 4;
     const offset = command.cdw13 * 0x1_0000_0000 + command.cdw12;
-    const log = logPage(lid, this.core.config);
+    if (this.chunk.getLog(command, lid, offset, length)) return;
+    const log = logPage(lid, this.core, this.format);
     if (!log)
       return this.refuse(
         command,
@@ -153,16 +174,21 @@ export class AdminCommands {
         `log page offset ${offset} of ${log.byteLength}`,
       );
     }
-    sendStruct(this.core, command, log.subarray(offset, Math.min(log.byteLength, offset + length)));
+    const bytes = log.subarray(offset, Math.min(log.byteLength, offset + length));
+    if (!mapBytes(this.core, command, bytes.byteLength)) return;
+    command.pushData(0, bytes, 0, bytes.byteLength);
+    // Without "retain asynchronous event" the host has taken note.
+    if ((command.cdw10 & RETAIN_EVENT) === 0) {
+      if (lid === LogPage.changedNamespaces) this.format.forgetChanged();
+      this.core.complete(command, Status.success);
+      this.core.events.logPageRead(lid);
+    } else this.core.complete(command, Status.success);
   }
 
   private feature(command: Command): void {
-    const { sqs, cqs, namespaces } = this.core;
-    const hasIoQueues = sqs.length > 1 || cqs.length > 1;
-    const result =
-      command.opcode === AdminOpcode.setFeatures
-        ? this.features.set(command.cdw10, command.cdw11, command.nsid, hasIoQueues, namespaces.length)
-        : this.features.get(command.cdw10, command.cdw11, command.nsid, namespaces.length);
+    if (this.chunk.feature(command)) return;
+    const { features } = this.core;
+    const result = command.opcode === AdminOpcode.setFeatures ? features.set(command) : features.get(command);
     if (result.status !== Status.success) explain(command, result.status, 'feature', result.why);
     this.core.complete(command, result.status, result.value);
   }

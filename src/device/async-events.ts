@@ -8,6 +8,8 @@ export interface AsyncEvent {
   readonly type: number;
   readonly information: number;
   readonly logPage: number;
+  /** Bits of feature 0Bh of which one has to be set; without it the event cannot be switched off. */
+  readonly enabledBy?: number;
 }
 
 /** Events that wait for a request: more than this many at once are not kept. */
@@ -23,6 +25,8 @@ export class AsyncEvents {
   private waiting: AsyncEvent[] = [];
   /** Log pages whose event was sent and which the host has not read since. */
   private readonly masked = new Set<number>();
+  /** Feature 0Bh: which events the host wants. */
+  configuration = 0;
 
   constructor(core: Core) {
     this.core = core;
@@ -33,6 +37,7 @@ export class AsyncEvents {
     this.held = [];
     this.waiting = [];
     this.masked.clear();
+    this.configuration = 0;
   }
 
   /** An Asynchronous Event Request came. */
@@ -53,19 +58,22 @@ export class AsyncEvents {
     this.deliver();
   }
 
-  /** Takes a request back (Abort); true when it was held here. */
-  release(command: Command): boolean {
-    const at = this.held.indexOf(command);
-    if (at < 0) return false;
+  /** Ends a held request, as Abort asks for; false when there is none with this identifier, or no room to say so. */
+  abort(cid: number): boolean {
+    const at = this.held.findIndex((command) => command.cid === cid);
+    const command = this.held[at];
+    if (!command || !this.core.unhold(command)) return false;
     this.held.splice(at, 1);
+    this.core.complete(command, Status.abortedByRequest);
     return true;
   }
 
-  get heldCommands(): readonly Command[] {
-    return this.held;
+  get heldCount(): number {
+    return this.held.length;
   }
 
   raise(event: AsyncEvent): void {
+    if (event.enabledBy !== undefined && (event.enabledBy & this.configuration) === 0) return;
     const known = this.waiting.some(
       (e) => e.logPage === event.logPage && e.information === event.information && e.type === event.type,
     );

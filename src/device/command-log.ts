@@ -1,9 +1,12 @@
-import { IoOpcode, opcodeName } from '../spec/opcodes.ts';
+import { submissionEntry } from '../spec/entries.ts';
+import { unpack } from '../spec/layout.ts';
+import { AdminOpcode, IoOpcode, opcodeName } from '../spec/opcodes.ts';
 import { MAX_VECTOR } from '../spec/ocssd12.ts';
 import { SQE_BYTES } from '../spec/registers.ts';
 import { type Rule, rules } from '../spec/rules.ts';
 import { statusMeaning, statusName, statusRule } from '../spec/status.ts';
 import type { SectorAddress } from '../flash/address.ts';
+import { commandDetail } from './command-detail.ts';
 import type { Namespace } from './namespace.ts';
 import type { CompletedCommand } from './telemetry.ts';
 
@@ -26,11 +29,15 @@ export interface CommandEvent {
   readonly opcode: number;
   /** The opcode's name, e.g. "vectorWrite"; its number where it has none. */
   readonly name: string;
+  /** The command in a line: "Get Features: number of queues", "Vector Write: 8 addresses, dual plane". */
+  readonly detail: string;
   readonly nsid: number;
   /** First logical block and how many, for commands that name blocks that way. */
   readonly lba?: number;
   readonly blocks?: number;
-  /** For vector commands, and those that name one place. */
+  /** Ranges of a Dataset Management command. */
+  readonly ranges?: number;
+  /** Of commands that name physical addresses, as far as they could be fetched. */
   readonly addresses: readonly LoggedAddress[];
   /** Which of the addresses failed. */
   readonly failed: readonly number[];
@@ -52,6 +59,7 @@ export interface CommandEvent {
 }
 
 const NUMBERS = 6;
+const f = submissionEntry.fields;
 
 /**
  * The last commands that ended, in a ring of fixed size: recording costs a few copies and no memory, and
@@ -119,6 +127,15 @@ export class CommandLog {
     return events;
   }
 
+  /** The newest command that broke a rule, if it is still here. */
+  lastRefused(): CommandEvent | undefined {
+    const oldest = Math.max(1, this.recorded - this.capacity + 1);
+    for (let sequence = this.recorded; sequence >= oldest; sequence--) {
+      if (this.rules[(sequence - 1) % this.capacity] !== undefined) return this.event(sequence);
+    }
+    return undefined;
+  }
+
   /** The newest command; undefined before the first. */
   last(): CommandEvent | undefined {
     return this.recorded === 0 ? undefined : this.event(this.recorded);
@@ -131,21 +148,21 @@ export class CommandLog {
       (slot + 1) * NUMBERS,
     );
     const sqe = this.sqes.slice(slot * SQE_BYTES, (slot + 1) * SQE_BYTES);
-    const view = new DataView(sqe.buffer);
-    const opcode = view.getUint8(0);
-    const nsid = view.getUint32(4, true);
+    const opcode = unpack(f.opcode, sqe);
+    const nsid = unpack(f.nsid, sqe);
     const rule = this.rules[slot] ?? statusRule(status);
     const why = this.whys[slot] ?? '';
     return {
       sequence,
       timeMs,
       queueId,
-      cid: view.getUint16(2, true),
+      cid: unpack(f.cid, sqe),
       opcode,
       name: opcodeName(queueId, opcode),
+      detail: commandDetail(queueId, sqe),
       nsid,
-      ...blocksOf(queueId, opcode, view),
-      addresses: this.addresses(slot, nsid),
+      ...blocksOf(queueId, opcode, sqe),
+      addresses: this.addresses(slot, queueId, opcode, nsid, sqe),
       failed: this.failures(slot),
       dataBytes,
       dw0,
@@ -159,16 +176,21 @@ export class CommandLog {
     };
   }
 
-  private addresses(slot: number, nsid: number): LoggedAddress[] {
+  private addresses(
+    slot: number,
+    queueId: number,
+    opcode: number,
+    nsid: number,
+    sqe: Uint8Array,
+  ): LoggedAddress[] {
     const ns = this.namespaces[nsid - 1];
     const count = this.counts[slot] ?? 0;
-    return Array.from({ length: count }, (_, i) => {
-      const low = this.low[slot * MAX_VECTOR + i] ?? 0;
-      const high = this.high[slot * MAX_VECTOR + i] ?? 0;
-      const raw = high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
-      const place = ns === undefined || ns.kind === 'plain' ? undefined : ns.medium.address.place(low, high);
-      return { raw, ...(place && { place }) };
-    });
+    if (count === 0 && namesOneAddress(queueId, opcode, ns, sqe))
+      return [logged(ns, unpack(f.cdw10, sqe), unpack(f.cdw11, sqe))];
+    const first = slot * MAX_VECTOR;
+    return Array.from({ length: count }, (_, i) =>
+      logged(ns, this.low[first + i] ?? 0, this.high[first + i] ?? 0),
+    );
   }
 
   private failures(slot: number): number[] {
@@ -190,8 +212,45 @@ const withLba: ReadonlySet<number> = new Set([
   IoOpcode.writeZeroes,
 ]);
 
-function blocksOf(queueId: number, opcode: number, view: DataView): { lba?: number; blocks?: number } {
-  if (queueId === 0 || !withLba.has(opcode)) return {};
-  const lba = view.getUint32(44, true) * 4_294_967_296 + view.getUint32(40, true);
-  return { lba, blocks: view.getUint16(48, true) + 1 };
+function blocksOf(
+  queueId: number,
+  opcode: number,
+  sqe: Uint8Array,
+): { lba?: number; blocks?: number; ranges?: number } {
+  if (queueId === 0) return {};
+  if (opcode === IoOpcode.datasetManagement) return { ranges: (unpack(f.cdw10, sqe) & 0xff) + 1 };
+  if (!withLba.has(opcode)) return {};
+  const lba = unpack(f.cdw11, sqe) * 2 ** 32 + unpack(f.cdw10, sqe);
+  return { lba, blocks: (unpack(f.cdw12, sqe) & 0xffff) + 1 };
+}
+
+/** Commands of addresses, in a list or, when there is one only, in dwords 10 and 11. */
+const withAddresses: ReadonlySet<number> = new Set([
+  IoOpcode.vectorErase,
+  IoOpcode.vectorWrite,
+  IoOpcode.vectorRead,
+  IoOpcode.rawWrite,
+  IoOpcode.rawRead,
+]);
+
+/** Whether dwords 10 and 11 of a command, whose addresses were not fetched, are an address. */
+function namesOneAddress(
+  queueId: number,
+  opcode: number,
+  ns: Namespace | undefined,
+  sqe: Uint8Array,
+): boolean {
+  if (ns === undefined || ns.kind === 'plain') return false;
+  const single = (unpack(f.cdw12, sqe) & 0xffff) === 0;
+  if (queueId === 0)
+    return opcode === AdminOpcode.getBadBlockTable || (opcode === AdminOpcode.setBadBlockTable && single);
+  if (withAddresses.has(opcode)) return single;
+  // Logical blocks of 2.0 are physical addresses; those of 1.2 are numbered through.
+  return ns.kind === 'ocssd20' && withLba.has(opcode);
+}
+
+function logged(ns: Namespace | undefined, low: number, high: number): LoggedAddress {
+  const raw = high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+  const place = ns === undefined || ns.kind === 'plain' ? undefined : ns.medium.address.place(low, high);
+  return place ? { raw, place } : { raw };
 }

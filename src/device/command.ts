@@ -2,7 +2,7 @@ import { opcodeName } from '../spec/opcodes.ts';
 import { MAX_VECTOR } from '../spec/ocssd12.ts';
 import { SQE_BYTES } from '../spec/registers.ts';
 import type { Rule } from '../spec/rules.ts';
-import { type StatusCode, statusName } from '../spec/status.ts';
+import { Status, type StatusCode, statusName } from '../spec/status.ts';
 import { SectorVector, type Transfer } from '../flash/transfer.ts';
 import { PrpSegments } from './prp.ts';
 import type { SubmissionQueue } from './queues.ts';
@@ -14,6 +14,8 @@ const TWO_32 = 4_294_967_296;
 export interface CommandHost {
   /** One more at each reset: commands of an earlier one are stale. */
   generation: number;
+  /** Ends a command; see Core. */
+  complete(command: Command, status: StatusCode, dw0: number, dw1: number): void;
   /** Told why a command is refused, in a sentence. */
   refused(text: string): void;
 }
@@ -30,8 +32,11 @@ export class Command implements Transfer, CompletedCommand {
   sq: SubmissionQueue | undefined;
   queueId = 0;
   generation = 0;
-  /** Abort asked for it: who can still end it early, does. */
+  /** Abort asked for it: who can still end it early, does. The Abort waits for how it ends. */
   abortRequested = false;
+  abortedBy: Command | undefined;
+  /** Its place among the controller's commands. */
+  index = -1;
 
   opcode = 0;
   flags = 0;
@@ -59,18 +64,30 @@ export class Command implements Transfer, CompletedCommand {
   /** The first rule that it broke, and how. */
   rule: Rule | undefined;
   why = '';
+  /** Bytes of a write that SMART has counted already. */
+  countedBytes = 0;
 
   constructor(host: CommandHost) {
     this.host = host;
   }
 
-  get abandoned(): boolean {
+  /** From before a reset: nobody waits for it. */
+  get stale(): boolean {
     return this.generation !== this.host.generation;
+  }
+
+  get abandoned(): boolean {
+    return this.abortRequested || this.stale;
   }
 
   get dataBytes(): number {
     return this.data.lengthBytes;
   }
+
+  /** Ends the command: made once, so that waiting for storage costs no closure for each command. */
+  readonly finish = (status: StatusCode): void => {
+    this.host.complete(this, status, this.vector.failedLow, this.vector.failedHigh);
+  };
 
   refuse(rule: Rule, why: string): void {
     this.remember(rule, why);
@@ -111,8 +128,10 @@ export class Command implements Transfer, CompletedCommand {
     this.vector.clear();
     this.hasOob = false;
     this.abortRequested = false;
+    this.abortedBy = undefined;
     this.rule = undefined;
     this.why = '';
+    this.countedBytes = 0;
   }
 
   /** cdw10 and 11 as one number: a starting LBA, or an address. */
@@ -120,16 +139,44 @@ export class Command implements Transfer, CompletedCommand {
     return this.cdw11 * TWO_32 + this.cdw10;
   }
 
+  /** Why the command cannot end with success whatever the medium says: its data could not be moved. */
+  get transferFailure(): StatusCode {
+    return this.data.failure || this.oob.failure;
+  }
+
+  // Transfers go on after storage was waited for, where nobody would catch what a port throws.
+
   pullData(at: number, target: Uint8Array, offset: number, length: number): void {
-    this.data.pull(at, target, offset, length);
+    try {
+      this.data.pull(at, target, offset, length);
+    } catch (error) {
+      this.transferBroke(error);
+    }
   }
   pushData(at: number, source: Uint8Array, offset: number, length: number): void {
-    this.data.push(at, source, offset, length);
+    try {
+      this.data.push(at, source, offset, length);
+    } catch (error) {
+      this.transferBroke(error);
+    }
   }
   pullOob(at: number, target: Uint8Array, offset: number, length: number): void {
-    this.oob.pull(at, target, offset, length);
+    try {
+      this.oob.pull(at, target, offset, length);
+    } catch (error) {
+      this.transferBroke(error);
+    }
   }
   pushOob(at: number, source: Uint8Array, offset: number, length: number): void {
-    this.oob.push(at, source, offset, length);
+    try {
+      this.oob.push(at, source, offset, length);
+    } catch (error) {
+      this.transferBroke(error);
+    }
+  }
+
+  private transferBroke(error: unknown): void {
+    this.data.failure = Status.internalError;
+    this.explain(Status.internalError, 'internal', `internal error: ${String(error)}`);
   }
 }

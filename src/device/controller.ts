@@ -1,3 +1,4 @@
+import { EventInfo, EventType, LogPage, SmartWarning } from '../spec/identify.ts';
 import { capabilities, Cc, Csts, CQE_BYTES, Register, SQE_BYTES, VERSION_1_2 } from '../spec/registers.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import { AdminCommands } from './admin.ts';
@@ -5,6 +6,8 @@ import { AsyncEvents } from './async-events.ts';
 import { Command, type CommandHost } from './command.ts';
 import type { ControllerConfig } from './config.ts';
 import { type Core, refuse } from './core.ts';
+import { ErrorLog } from './error-log.ts';
+import { Features } from './features.ts';
 import type { Health } from './health.ts';
 import { IoCommands } from './io.ts';
 import type { DeviceMedia } from './media.ts';
@@ -18,6 +21,13 @@ const COMMANDS_PER_TURN = 256;
 /** Command objects kept for the next commands; a guest that had thousands in flight does not own them for ever. */
 const IDLE_COMMANDS_KEPT = 1024;
 const TWO_32 = 4_294_967_296;
+/** Told to the host when a doorbell is rung that does not exist, or with a value that it cannot have. */
+const NO_SUCH_DOORBELL = {
+  type: EventType.error,
+  information: EventInfo.invalidDoorbellRegister,
+  logPage: LogPage.error,
+} as const;
+const DOORBELL_VALUE = { ...NO_SUCH_DOORBELL, information: EventInfo.invalidDoorbellValue } as const;
 
 export interface ControllerPorts {
   readonly memory: GuestMemory;
@@ -35,7 +45,7 @@ export function barBytes(config: ControllerConfig): number {
  * An NVMe controller: registers in, memory and one interrupt line out. It implements NVMe 1.2 as far as
  * Linux' driver and nvme-cli use it, with the open-channel commands on namespaces that have them.
  *
- * Not implemented: MSI, SGLs, fused commands, namespace management, firmware download, format, security,
+ * Not implemented: MSI, SGLs, fused commands, namespace management, firmware download, security,
  * NVM subsystem reset, controller memory buffer, shadow doorbells.
  *
  * No exception leaves it: what the guest does wrong is a status, a set CSTS.CFS, or is ignored and
@@ -49,6 +59,8 @@ export class NvmeController implements Core {
   readonly clock: Clock;
   readonly health: Health;
   readonly events: AsyncEvents;
+  readonly errors: ErrorLog;
+  readonly features: Features;
   readonly sqs: (SubmissionQueue | undefined)[] = [];
   readonly cqs: (CompletionQueue | undefined)[] = [];
   /** 2^(12 + CC.MPS) */
@@ -67,8 +79,12 @@ export class NvmeController implements Core {
   private interruptMask = 0;
   /** One more at each reset: completions of commands from before are dropped. */
   private readonly host: CommandHost;
+  /** Every command object there is, idle or in flight, for Abort. */
+  private readonly commands: Command[] = [];
   private readonly idle: Command[] = [];
   private resumeScheduled = false;
+  /** The queue whose turn it was last. */
+  private turn = 0;
 
   constructor(config: ControllerConfig, media: DeviceMedia, ports: ControllerPorts, telemetry: Telemetry) {
     this.config = config;
@@ -80,8 +96,15 @@ export class NvmeController implements Core {
     this.interrupt = ports.interrupt;
     this.clock = ports.clock;
     this.telemetry = limitRefusals(telemetry, ports.clock);
-    this.host = { generation: 0, refused: (text) => this.telemetry.refused(text) };
+    this.host = {
+      generation: 0,
+      complete: (command, status, dw0, dw1) => this.complete(command, status, dw0, dw1),
+      refused: (text) => this.telemetry.refused(text),
+    };
+    this.health.powerOff(); // a controller begins without
     this.events = new AsyncEvents(this);
+    this.errors = new ErrorLog(config.elpeZ + 1, this.health);
+    this.features = new Features(this);
     this.admin = new AdminCommands(this);
     this.io = new IoCommands(this);
   }
@@ -123,6 +146,7 @@ export class NvmeController implements Core {
    * delivers 16-bit ones, changes nothing.
    */
   write8(offset: number, value: number): void {
+    // The telemetry throws nothing: see limitRefusals.
     this.telemetry.refused(
       `register write of 8 or 16 bits at ${hex(offset)} (value ${hex(value)}): registers are 32 or 64 bits wide`,
     );
@@ -133,8 +157,12 @@ export class NvmeController implements Core {
       this.telemetry.refused(`unaligned register write at ${hex(offset)}`);
       return;
     }
-    if (offset >= Register.doorbells) this.ringDoorbell(offset, value >>> 0);
-    else this.writeRegister(offset, value >>> 0);
+    try {
+      if (offset >= Register.doorbells) this.ringDoorbell(offset, value >>> 0);
+      else this.writeRegister(offset, value >>> 0);
+    } catch (error) {
+      this.broke(error);
+    }
   }
 
   private readRegister(offset: number): number {
@@ -205,7 +233,7 @@ export class NvmeController implements Core {
     this.cc = value;
     const enabled = (value & Cc.enable) !== 0;
     if (enabled && (before & Cc.enable) === 0) this.enable();
-    else if (!enabled && (before & Cc.enable) !== 0) this.reset();
+    else if (!enabled && ((before & Cc.enable) !== 0 || this.isFatal)) this.reset();
     const shn = (value >>> Cc.shnShift) & Cc.shnMask;
     if (shn !== 0 && ((before >>> Cc.shnShift) & Cc.shnMask) === 0) this.shutDown();
     else if (shn === 0) this.csts &= ~Csts.shutdownMask;
@@ -217,6 +245,7 @@ export class NvmeController implements Core {
       this.fail(`the controller was enabled with ${problem}`);
       return;
     }
+    this.health.enabled(this.clock);
     this.pageBytes = 4096 << ((this.cc >>> Cc.mpsShift) & Cc.mpsMask);
     const cq = new CompletionQueue(
       0,
@@ -243,6 +272,7 @@ export class NvmeController implements Core {
     if (((this.cc >>> Cc.cssShift) & Cc.cssMask) !== 0) return 'a command set other than NVM (CC.CSS)';
     if (((this.cc >>> Cc.amsShift) & Cc.amsMask) !== 0) return 'an arbitration it does not have (CC.AMS)';
     if (sqSize < 2 || cqSize < 2) return 'an admin queue of fewer than two entries (AQA)';
+    if (this.asq === 0 || this.acq === 0) return 'an admin queue that is nowhere (ASQ, ACQ)';
     if (this.asq % page !== 0 || this.acq % page !== 0)
       return 'an admin queue that is not page aligned (ASQ, ACQ)';
     if (!this.memory.isRam(this.asq, sqSize * SQE_BYTES))
@@ -255,6 +285,11 @@ export class NvmeController implements Core {
   /** CC.EN to 0: queues and everything in flight are forgotten; AQA, ASQ and ACQ stay. */
   private reset(): void {
     this.host.generation++;
+    this.health.idle();
+    this.features.reset();
+    // What is in flight now may never end; only what is idle is used again.
+    this.commands.length = 0;
+    for (const command of this.idle) command.index = this.commands.push(command) - 1;
     this.sqs.length = 0;
     this.cqs.length = 0;
     this.admin.reset();
@@ -267,6 +302,7 @@ export class NvmeController implements Core {
   /** CC.SHN: what was acknowledged is durable already; this asks for the strict kind and then says so. */
   private shutDown(): void {
     const generation = this.host.generation;
+    this.health.shutDown();
     this.csts = (this.csts & ~Csts.shutdownMask) | Csts.shutdownOccurring;
     let left = this.namespaces.length;
     const finished = () => {
@@ -282,17 +318,28 @@ export class NvmeController implements Core {
 
   /** The power goes or the machine is reset: back to the state after power-on, silently. */
   powerCycle(): void {
-    this.reset();
+    try {
+      this.reset();
+    } catch (error) {
+      this.broke(error);
+    }
+    this.csts = 0;
     this.cc = 0;
     this.aqa = 0;
     this.asq = 0;
     this.acq = 0;
+    for (const ns of this.namespaces) if (ns.kind === 'ocssd20') ns.medium.powerCycle();
   }
 
   /** CSTS.CFS: a state from which no command can be answered. */
   private fail(why: string): void {
     this.csts |= Csts.fatal;
     this.telemetry.refused(`controller fatal status: ${why}`);
+  }
+
+  /** A port of the machine failed with an exception where no command can be answered for it, or we have a defect. */
+  private broke(error: unknown): void {
+    this.fail(`internal error: ${String(error)}`);
   }
 
   // Doorbells and queues -----------------------------------------------------------------------
@@ -310,12 +357,18 @@ export class NvmeController implements Core {
     else this.completionDoorbell(queueId, value);
   }
 
+  private wrongDoorbell(exists: boolean): void {
+    this.errors.doorbell(exists ? Status.invalidField : Status.invalidQueueId);
+    this.events.raise(exists ? DOORBELL_VALUE : NO_SUCH_DOORBELL);
+  }
+
   private submissionDoorbell(queueId: number, value: number): void {
     const sq = this.sqs[queueId];
     if (!sq || value >= sq.size) {
       this.telemetry.refused(
         `submission doorbell ${queueId} set to ${value}: ${sq ? `the queue has ${sq.size} entries` : 'no such queue'}`,
       );
+      this.wrongDoorbell(sq !== undefined);
       return;
     }
     sq.tail = value;
@@ -328,11 +381,13 @@ export class NvmeController implements Core {
       this.telemetry.refused(
         `completion doorbell ${queueId} set to ${value}: ${cq ? `the queue has ${cq.size} entries` : 'no such queue'}`,
       );
+      this.wrongDoorbell(cq !== undefined);
       return;
     }
     const taken = (value - cq.head + cq.size) % cq.size;
     if (taken > cq.unread) {
       this.telemetry.refused(`completion doorbell ${queueId} takes ${taken} entries of ${cq.unread}`);
+      this.wrongDoorbell(true);
       return;
     }
     cq.head = value;
@@ -344,27 +399,82 @@ export class NvmeController implements Core {
 
   /** Fetches and executes what a queue holds, as long as completions have room, within this turn's budget. */
   private kick(sq: SubmissionQueue): void {
-    let budget = COMMANDS_PER_TURN;
-    while (!sq.isEmpty && sq.cq.free > 0 && this.isReady && !sq.deletedBy && this.sqs[sq.id] === sq) {
-      if (budget-- === 0) {
-        this.scheduleResume();
-        return;
-      }
-      const command = this.idle.pop() ?? new Command(this.host);
+    // Queues that wait for their turn share it by arbitration; nobody overtakes them.
+    if (this.resumeScheduled) return;
+    if (this.fetch(sq, COMMANDS_PER_TURN) === COMMANDS_PER_TURN && !sq.isEmpty) this.scheduleResume();
+  }
+
+  /** Takes up to `most` commands from a queue; how many it took. */
+  private fetch(sq: SubmissionQueue, most: number): number {
+    let taken = 0;
+    // While this runs the controller is busy; so the clock is looked at once, not for each command.
+    if (sq.id !== 0) this.health.begin();
+    while (
+      taken < most &&
+      !sq.isEmpty &&
+      sq.cq.free > 0 &&
+      this.isReady &&
+      !sq.deletedBy &&
+      this.sqs[sq.id] === sq
+    ) {
+      const command = this.idle.pop() ?? this.newCommand();
       if (!this.memory.read(sq.headAddress(), command.bytes, 0, SQE_BYTES)) {
         this.idle.push(command);
         this.fail(`submission queue ${sq.id} is not in memory`);
-        return;
+        break;
       }
-      sq.head = sq.head + 1 === sq.size ? 0 : sq.head + 1;
+      const slot = sq.head;
+      sq.head = slot + 1 === sq.size ? 0 : slot + 1;
       sq.inFlight++;
       sq.cq.reserved++;
       command.sq = sq;
       command.queueId = sq.id;
       command.generation = this.host.generation;
       command.parse();
-      this.execute(command, sq);
+      taken++;
+      if (sq.id !== 0) this.health.begin();
+      if (sq.dropped !== undefined && sq.dropped.delete(slot))
+        refuse(this, command, Status.abortedByRequest, 'aborted', 'aborted before it was carried out');
+      else this.execute(command, sq);
     }
+    if (sq.id !== 0) this.health.end();
+    return taken;
+  }
+
+  private newCommand(): Command {
+    const command = new Command(this.host);
+    command.index = this.commands.push(command) - 1;
+    return command;
+  }
+
+  /** Forgets a command object; the last one takes its place. */
+  private discard(command: Command): void {
+    const last = this.commands.pop();
+    if (!last || last === command) return;
+    last.index = command.index;
+    this.commands[last.index] = last;
+  }
+
+  inFlight(sqid: number, cid: number, not: Command): Command | undefined {
+    return this.commands.find(
+      (c) => c.sq !== undefined && c !== not && c.queueId === sqid && c.cid === cid && !c.stale,
+    );
+  }
+
+  dropQueued(sqid: number, cid: number): boolean {
+    const sq = this.sqs[sqid];
+    if (!sq || sq.deletedBy) return false;
+    const entry = new Uint8Array(4);
+    for (let slot = sq.head; slot !== sq.tail; slot = (slot + 1) % sq.size) {
+      if (sq.dropped?.has(slot)) continue;
+      if (!this.memory.read(sq.addressOf(slot), entry, 0, entry.byteLength)) return false;
+      // The command identifier is in bytes 2 and 3 (Linux struct nvme_common_command).
+      if ((entry[2] as number) + 256 * (entry[3] as number) !== cid) continue;
+      sq.dropped ??= new Set();
+      sq.dropped.add(slot);
+      return true;
+    }
+    return false;
   }
 
   private execute(command: Command, sq: SubmissionQueue): void {
@@ -382,11 +492,30 @@ export class NvmeController implements Core {
 
   private scheduleResume(): void {
     if (this.resumeScheduled) return;
-    this.resumeScheduled = true;
     this.clock.defer(() => {
       this.resumeScheduled = false;
-      for (const sq of this.sqs) if (sq && !sq.isEmpty) this.kick(sq);
+      try {
+        this.takeTurns();
+      } catch (error) {
+        this.broke(error);
+      }
     });
+    // Only now: a clock that throws has nothing scheduled.
+    this.resumeScheduled = true;
+  }
+
+  /** Round robin: each queue its arbitration burst, until this turn's budget is spent or nothing is left. */
+  private takeTurns(): void {
+    let budget = COMMANDS_PER_TURN;
+    let idleQueues = 0;
+    while (budget > 0 && idleQueues < this.sqs.length) {
+      this.turn = (this.turn + 1) % this.sqs.length;
+      const sq = this.sqs[this.turn];
+      const taken = sq && !sq.isEmpty ? this.fetch(sq, Math.min(budget, this.features.burst)) : 0;
+      budget -= taken;
+      idleQueues = taken > 0 ? 0 : idleQueues + 1;
+    }
+    if (budget === 0) this.scheduleResume();
   }
 
   // Completions ----------------------------------------------------------------------------------
@@ -399,19 +528,46 @@ export class NvmeController implements Core {
     const sq = command.sq;
     if (!sq) return; // completed before
     command.sq = undefined;
-    if (!command.abandoned) {
-      sq.inFlight--;
-      sq.cq.reserved--;
-      command.status = status;
-      command.dw0 = dw0;
-      command.dw1 = dw1;
-      this.post(sq, command.cid, status, dw0, dw1);
-      if (sq.id !== 0) this.health.count(command);
-      this.media.log.record(command, this.clock.nowMs());
-      this.telemetry.command(command);
-      this.afterCompletion(sq);
+    if (command.stale) return; // not used again, see reset
+    sq.inFlight--;
+    sq.cq.reserved--;
+    // The medium knows nothing of a transfer that stopped half-way.
+    command.status = status === Status.success ? command.transferFailure : status;
+    command.dw0 = dw0;
+    command.dw1 = dw1;
+    // Storage calls this when it likes: nothing that a port throws may get there.
+    try {
+      this.end(command, sq);
+    } catch (error) {
+      this.broke(error);
     }
     if (this.idle.length < IDLE_COMMANDS_KEPT) this.idle.push(command);
+    else this.discard(command);
+  }
+
+  private end(command: Command, sq: SubmissionQueue): void {
+    const { status, abortedBy } = command;
+    this.post(sq, command.cid, status, command.dw0, command.dw1);
+    if (status !== Status.success) this.noteError(command, status);
+    if (sq.id !== 0) {
+      this.health.count(command);
+      this.health.end();
+    }
+    this.media.log.record(command, this.clock.nowMs());
+    this.telemetry.command(command);
+    if (abortedBy) this.admin.abort.targetEnded(abortedBy, command);
+    this.afterCompletion(sq);
+  }
+
+  private noteError(command: Command, status: StatusCode): void {
+    this.errors.record(command, status);
+    if (status !== Status.internalError || !this.media.units.failure) return;
+    this.events.raise({
+      type: EventType.smart,
+      information: EventInfo.reliability,
+      logPage: LogPage.smart,
+      enabledBy: SmartWarning.reliability | SmartWarning.readOnly,
+    });
   }
 
   private afterCompletion(sq: SubmissionQueue): void {

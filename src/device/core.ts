@@ -3,6 +3,8 @@ import type { StatusCode } from '../spec/status.ts';
 import type { AsyncEvents } from './async-events.ts';
 import type { Command } from './command.ts';
 import type { ControllerConfig } from './config.ts';
+import type { ErrorLog } from './error-log.ts';
+import type { Features } from './features.ts';
 import type { Health } from './health.ts';
 import type { Namespace } from './namespace.ts';
 import type { Clock, GuestMemory } from './ports.ts';
@@ -18,6 +20,8 @@ export interface Core {
   readonly namespaces: readonly Namespace[];
   readonly health: Health;
   readonly events: AsyncEvents;
+  readonly errors: ErrorLog;
+  readonly features: Features;
   /** 2^(12 + CC.MPS) */
   readonly pageBytes: number;
   /** CC as the host wrote it. */
@@ -30,6 +34,10 @@ export interface Core {
   hold(command: Command): void;
   /** A held command has something to say: claims a completion slot again. False while there is none. */
   unhold(command: Command): boolean;
+  /** The command of a queue that was fetched and has not ended, other than `not`. */
+  inFlight(sqid: number, cid: number, not: Command): Command | undefined;
+  /** A command that waits in its queue will not be carried out; false when it is not there. */
+  dropQueued(sqid: number, cid: number): boolean;
 }
 
 /** Ends a command that broke a rule, and says which and how. */

@@ -1,9 +1,11 @@
 import { DEVICE_SHARD } from '../flash/media-store.ts';
 import type { UnitStore } from '../flash/unit-store.ts';
 import { IoOpcode } from '../spec/opcodes.ts';
-import type { CompletedCommand } from './telemetry.ts';
+import { Status } from '../spec/status.ts';
+import type { Command } from './command.ts';
+import type { Clock } from './ports.ts';
 
-/** The stored form: counters of 8 bytes each, in the order of {@link names}. */
+/** The stored form: counters of 8 bytes each, in the order of {@link names}. New ones go to the end. */
 const names = [
   'unitsRead512',
   'unitsWritten512',
@@ -13,12 +15,16 @@ const names = [
   'unsafeShutdowns',
   'mediaErrors',
   'errorLogEntries',
+  'busyMs',
+  'poweredMs',
+  'inUse',
 ] as const;
 const RECORD_BYTES = 64 * 8;
 
 /**
  * What a drive counts over its whole life (SMART). Kept with the disk: with each commit that other
- * changes cause anyway, so a killed tab loses none of the writes, and at most the reads since the last write.
+ * changes cause anyway, and at Flush and shutdown; so a killed tab loses none of the writes, and at most what
+ * was only read since.
  */
 export class Health {
   /** Bytes ÷ 512 that hosts have read and written, reads and writes (NVMe counts commands). */
@@ -27,10 +33,22 @@ export class Health {
   hostReads = 0;
   hostWrites = 0;
   powerCycles = 0;
+  /** Times that the power went without CC.SHN. */
   unsafeShutdowns = 0;
   mediaErrors = 0;
   errorLogEntries = 0;
+  /** Time with I/O commands outstanding, and with power, up to the last look at the clock. */
+  busyMs = 0;
+  poweredMs = 0;
+  /** 1 from the first enable until a shutdown is announced: found so at power-on, it tells an unsafe one. */
+  inUse = 0;
+
   private readonly units: UnitStore;
+  /** Set while there is power. */
+  private clock: Clock | undefined;
+  private poweredAtMs = 0;
+  private outstanding = 0;
+  private busySinceMs = 0;
 
   constructor(units: UnitStore) {
     this.units = units;
@@ -45,6 +63,7 @@ export class Health {
   }
 
   private pack(): Uint8Array {
+    this.look();
     const bytes = new Uint8Array(RECORD_BYTES);
     const view = new DataView(bytes.buffer);
     names.forEach((name, i) => view.setFloat64(8 * i, this[name], true));
@@ -56,20 +75,88 @@ export class Health {
     this.units.touchShard(DEVICE_SHARD);
   }
 
+  /** The controller is enabled: the first time with this power, that is a power cycle. */
+  enabled(clock: Clock): void {
+    if (!this.clock) {
+      this.clock = clock;
+      this.poweredAtMs = clock.nowMs();
+      this.powerCycles++;
+      if (this.inUse !== 0) this.unsafeShutdowns++;
+    }
+    this.inUse = 1;
+    this.touch();
+  }
+
+  /** CC.SHN: from here on the power may go. */
+  shutDown(): void {
+    this.inUse = 0;
+    this.touch();
+  }
+
+  /** The power went. */
+  powerOff(): void {
+    this.idle();
+    this.look();
+    this.clock = undefined;
+  }
+
+  /** Brings the times up to now. */
+  look(): void {
+    if (!this.clock) return;
+    const now = this.clock.nowMs();
+    this.poweredMs += now - this.poweredAtMs;
+    this.poweredAtMs = now;
+    if (this.outstanding === 0) return;
+    this.busyMs += now - this.busySinceMs;
+    this.busySinceMs = now;
+  }
+
+  /** An I/O command is outstanding (or about to be fetched). */
+  begin(): void {
+    if (this.outstanding++ === 0 && this.clock) this.busySinceMs = this.clock.nowMs();
+  }
+
+  end(): void {
+    if (this.outstanding === 0 || --this.outstanding > 0 || !this.clock) return;
+    this.busyMs += this.clock.nowMs() - this.busySinceMs;
+  }
+
+  /** A reset: nothing is outstanding any more. */
+  idle(): void {
+    this.look();
+    this.outstanding = 0;
+  }
+
+  /**
+   * A write is counted before it is carried out, so that the commit which makes it durable has the count as
+   * well; {@link count} takes it back if it fails.
+   */
+  writeBegins(command: Command): void {
+    if (command.queueId === 0) return;
+    if (command.opcode !== IoOpcode.write && command.opcode !== IoOpcode.vectorWrite) return;
+    command.countedBytes = command.dataBytes;
+    this.hostWrites++;
+    this.unitsWritten512 += command.countedBytes / 512;
+    this.touch();
+  }
+
   /** Counts an I/O command that ended. */
-  count(command: CompletedCommand): void {
-    if (command.status !== 0) return;
+  count(command: Command): void {
+    if (command.status !== 0) {
+      if (command.countedBytes > 0) {
+        this.hostWrites--;
+        this.unitsWritten512 -= command.countedBytes / 512;
+      }
+      // Unrecovered reads, by number: with or without DNR.
+      if ((command.status & 0x7ff) === (Status.eccFailure & 0x7ff)) this.mediaErrors++;
+      return;
+    }
     switch (command.opcode) {
       case IoOpcode.read:
+      case IoOpcode.compare:
       case IoOpcode.vectorRead:
         this.hostReads++;
         this.unitsRead512 += command.dataBytes / 512;
-        return;
-      case IoOpcode.write:
-      case IoOpcode.vectorWrite:
-        this.hostWrites++;
-        this.unitsWritten512 += command.dataBytes / 512;
-        this.touch();
         return;
     }
   }

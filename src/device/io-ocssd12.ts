@@ -32,8 +32,33 @@ export class OpenChannelIo {
       case IoOpcode.vectorRead:
         this.vector(command, ns);
         return;
+      case IoOpcode.rawWrite:
+      case IoOpcode.rawRead:
+        // The specification lists Physical Write Raw and Read Raw (sections 2.2.4 and 2.2.5). Linux 5.10 has no
+        // opcode for them (NVM_OP_* of lightnvm.h), and a raw page also holds the drive's error-correction bytes,
+        // which this flash does not have: better no answer than an invented one.
+        this.refuse(
+          command,
+          Status.invalidOpcode,
+          'opcode',
+          'raw access (95h, 96h) is optional and not offered: this flash has no error-correction bytes to show',
+        );
+        return;
+      case IoOpcode.vectorCopy:
+        this.refuse(
+          command,
+          Status.invalidOpcode,
+          'opcode',
+          'vector copy is a command of open-channel 2.0; this namespace speaks 1.2 (lver=1)',
+        );
+        return;
       default:
-        this.refuse(command, Status.invalidOpcode, 'opcode', 'not a command of this namespace');
+        this.refuse(
+          command,
+          Status.invalidOpcode,
+          'opcode',
+          'an open-channel 1.2 namespace knows flush, plain reads, and vector erase, write and read (90h to 92h)',
+        );
     }
   }
 
@@ -52,9 +77,14 @@ export class OpenChannelIo {
       return;
     }
     if (!mapData(this.core, command, secs * secSizeBytes)) return;
-    ns.medium.readRaw(lba, secs, command, (status) => this.core.complete(command, status));
+    ns.medium.readRaw(lba, secs, command, command.finish);
   }
 
+  /**
+   * Erase, write and read of up to 64 addresses, in any order (struct nvme_nvm_ph_rw, nvme_nvm_erase_blk). Of
+   * the control bits only the plane mode decides anything: suspend and scramble are invisible from outside, SLC
+   * pages are what this flash has anyway, and what else a host sets is ignored, as qemu-nvme does.
+   */
   private vector(command: Command, ns: OpenChannelNamespace): void {
     const count = (command.cdw12 & 0xffff) + 1;
     const control = command.cdw12 >>> 16;
@@ -72,8 +102,7 @@ export class OpenChannelIo {
       return;
     }
     if (!fetchAddresses(this.core, command, ns.medium.address, count)) return;
-    const v = command.vector;
-    const done = (status: StatusCode) => this.core.complete(command, status, v.failedLow, v.failedHigh);
+    const { vector: v, finish: done } = command;
     if (command.opcode === IoOpcode.vectorErase) {
       ns.medium.erase(v, planes, command, done);
       return;

@@ -24,6 +24,8 @@ export class IoCommands {
 
   execute(command: Command): void {
     const { core } = this;
+    // What was counted since the last write becomes durable as well.
+    if (command.opcode === IoOpcode.flush) core.health.touch();
     if (command.opcode === IoOpcode.flush && command.nsid === ALL_NAMESPACES) {
       this.flushAll(command);
       return;

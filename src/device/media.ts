@@ -4,10 +4,12 @@ import { ChunkFlash } from '../flash/chunk-flash.ts';
 import { OpenChannelFlash } from '../flash/open-channel.ts';
 import { PLAIN_UNIT_BYTES, PlainMedium } from '../flash/plain.ts';
 import { UnitStore } from '../flash/unit-store.ts';
+import { WriteGate } from '../flash/write-gate.ts';
 import { CommandLog } from './command-log.ts';
 import type { ControllerConfig } from './config.ts';
 import { Health } from './health.ts';
 import type { Namespace } from './namespace.ts';
+import { guardObserver } from './telemetry.ts';
 
 /** What of a device outlives its controller: the media, its counters, and the log of its commands. */
 export interface DeviceMedia {
@@ -26,10 +28,11 @@ export async function openMedia(
   store: MediaStore,
   observer: FlashObserver,
 ): Promise<DeviceMedia> {
-  const { namespaces, units } = await openNamespaces(config, store, observer);
+  const { namespaces, units } = await openNamespaces(config, store, guardObserver(observer));
   const health = new Health(units);
   const shards = await units.loadShards();
   health.load(shards.find(({ shard }) => shard === DEVICE_SHARD)?.bytes);
+  for (const ns of namespaces) if (ns.kind === 'plain') ns.medium.load(shards);
   return { namespaces, units, health, log: new CommandLog(namespaces) };
 }
 
@@ -40,10 +43,8 @@ async function openNamespaces(
 ): Promise<{ namespaces: Namespace[]; units: UnitStore }> {
   const [first] = config.namespaces;
   if (first?.kind === 'ocssd12') {
-    const medium = await OpenChannelFlash.open(first.geometry, store, observer, {
-      everySecs: first.failWriteEverySecs,
-      secs: first.failWriteSecs,
-    });
+    const writeFaults = { everySecs: first.failWriteEverySecs, secs: first.failWriteSecs };
+    const medium = await OpenChannelFlash.open(first.geometry, store, observer, writeFaults, first);
     return { namespaces: [{ kind: 'ocssd12', config: first, medium }], units: medium.units };
   }
   if (first?.kind === 'ocssd20') {
@@ -51,11 +52,12 @@ async function openNamespaces(
     return { namespaces: [{ kind: 'ocssd20', config: first, medium }], units: medium.units };
   }
   const units = new UnitStore(store, PLAIN_UNIT_BYTES);
+  const gate = new WriteGate();
   const namespaces: Namespace[] = [];
   let firstUnit = 0;
-  for (const ns of config.namespaces) {
+  for (const [index, ns] of config.namespaces.entries()) {
     if (ns.kind !== 'plain') throw new TypeError('an open-channel namespace is alone on its device');
-    const medium = new PlainMedium(ns, units, firstUnit);
+    const medium = new PlainMedium(ns, units, { firstUnit, index, gate });
     firstUnit += medium.totalUnits;
     namespaces.push({ kind: 'plain', config: ns, medium });
   }

@@ -3,6 +3,8 @@ import type { GuestMemory } from './ports.ts';
 
 const PRP_ENTRY_BYTES = 8;
 const TWO_32 = 4_294_967_296;
+/** Room for the pieces of a buffer that a command object keeps for its next one. */
+const SEGMENTS_KEPT = 1024;
 
 /** A PRP list as it is read; shared, because resolving never waits. */
 let list = new Uint8Array(4096);
@@ -14,6 +16,8 @@ let list = new Uint8Array(4096);
  */
 export class PrpSegments {
   lengthBytes = 0;
+  /** Why bytes could not be moved although they were RAM when the buffer was resolved: bus mastering went off. */
+  failure: StatusCode = Status.success;
   private count = 0;
   private addresses = new Float64Array(8);
   private lengths = new Float64Array(8);
@@ -24,9 +28,15 @@ export class PrpSegments {
 
   clear(): void {
     this.lengthBytes = 0;
+    this.failure = Status.success;
     this.count = 0;
     this.cursor = 0;
     this.cursorAt = 0;
+    // What one huge command needed is not kept for the small ones after it.
+    if (this.addresses.length > SEGMENTS_KEPT) {
+      this.addresses = new Float64Array(8);
+      this.lengths = new Float64Array(8);
+    }
   }
 
   /**
@@ -38,12 +48,15 @@ export class PrpSegments {
     this.memory = memory;
     this.lengthBytes = length;
     if (length === 0) return Status.success;
+    if (prp1 === 0) return Status.invalidField;
     if (prp1 % 4 !== 0) return Status.prpOffsetInvalid;
     const first = Math.min(length, pageBytes - (prp1 % pageBytes));
     if (!this.add(prp1, first)) return Status.dataTransferError;
     const rest = length - first;
     if (rest === 0) return Status.success;
     if (rest <= pageBytes) {
+      // Nobody puts data into page 0: a host that left PRP2 out has described too small a buffer.
+      if (prp2 === 0) return Status.invalidField;
       if (prp2 % pageBytes !== 0) return Status.prpOffsetInvalid;
       return this.add(prp2, rest) ? Status.success : Status.dataTransferError;
     }
@@ -52,6 +65,7 @@ export class PrpSegments {
 
   private resolveList(listAddress: number, length: number, pageBytes: number): StatusCode {
     const memory = this.memory as GuestMemory;
+    if (listAddress === 0) return Status.invalidField;
     let at = listAddress;
     let rest = length;
     // A list page that holds nothing but a pointer to the next adds no data: such a chain may be a loop.
@@ -69,7 +83,7 @@ export class PrpSegments {
       const dataEntries = chained ? entries - 1 : entries;
       for (let i = 0; i < dataEntries; i++) {
         const address = entry(view, i);
-        if (address % pageBytes !== 0) return Status.prpOffsetInvalid;
+        if (address === 0 || address % pageBytes !== 0) return Status.prpOffsetInvalid;
         const bytes = Math.min(rest, pageBytes);
         if (!this.add(address, bytes)) return Status.dataTransferError;
         rest -= bytes;
@@ -115,7 +129,8 @@ export class PrpSegments {
     while (done < length) {
       const inSegment = this.seek(at + done);
       const step = Math.min(length - done, (this.lengths[this.cursor] as number) - inSegment);
-      memory.read((this.addresses[this.cursor] as number) + inSegment, target, offset + done, step);
+      const address = (this.addresses[this.cursor] as number) + inSegment;
+      if (!memory.read(address, target, offset + done, step)) this.failure = Status.dataTransferError;
       done += step;
     }
   }
@@ -127,7 +142,8 @@ export class PrpSegments {
     while (done < length) {
       const inSegment = this.seek(at + done);
       const step = Math.min(length - done, (this.lengths[this.cursor] as number) - inSegment);
-      memory.write((this.addresses[this.cursor] as number) + inSegment, source, offset + done, step);
+      const address = (this.addresses[this.cursor] as number) + inSegment;
+      if (!memory.write(address, source, offset + done, step)) this.failure = Status.dataTransferError;
       done += step;
     }
   }

@@ -35,6 +35,8 @@ export class SubmissionQueue {
   tail = 0;
   /** Fetched and not completed. Asynchronous Event Requests are not counted: they may wait for ever. */
   inFlight = 0;
+  /** Slots whose commands are aborted before they were fetched; made when there is one. */
+  dropped: Set<number> | undefined;
   /** The Delete command that waits for the commands in flight. */
   deletedBy: Command | undefined;
   readonly id: number;
@@ -55,7 +57,11 @@ export class SubmissionQueue {
   }
 
   headAddress(): number {
-    return this.memory.addressOf(this.head, SQE_BYTES);
+    return this.addressOf(this.head);
+  }
+
+  addressOf(slot: number): number {
+    return this.memory.addressOf(slot, SQE_BYTES);
   }
 }
 

@@ -40,23 +40,49 @@ export const silent: Telemetry = {
 
 const REFUSALS_PER_SECOND = 20;
 
-/** Hands everything on, but at most {@link REFUSALS_PER_SECOND} explanations a second: a hostile guest must not flood the page. */
+/**
+ * Hands everything on, but at most {@link REFUSALS_PER_SECOND} explanations a second: a hostile guest must not
+ * flood the page. What the observer throws is its own affair and goes no further.
+ */
 export function limitRefusals(telemetry: Telemetry, clock: Clock): Telemetry {
   let windowStartMs = -Infinity;
   let count = 0;
   return {
-    flash: (operation, block, sec, secs) => telemetry.flash(operation, block, sec, secs),
-    command: (command) => telemetry.command(command),
-    refused(text) {
-      const now = clock.nowMs();
-      if (now - windowStartMs >= 1000) {
-        windowStartMs = now;
-        count = 0;
+    ...guardObserver(telemetry),
+    command(command) {
+      try {
+        telemetry.command(command);
+      } catch {
+        // Whoever watches has failed; the device has not.
       }
-      count++;
-      if (count <= REFUSALS_PER_SECOND) telemetry.refused(text);
-      else if (count === REFUSALS_PER_SECOND + 1)
-        telemetry.refused('more refusals this second are not listed');
+    },
+    refused(text) {
+      try {
+        const now = clock.nowMs();
+        if (now - windowStartMs >= 1000) {
+          windowStartMs = now;
+          count = 0;
+        }
+        count++;
+        if (count <= REFUSALS_PER_SECOND) telemetry.refused(text);
+        else if (count === REFUSALS_PER_SECOND + 1)
+          telemetry.refused('more refusals this second are not listed');
+      } catch {
+        // As above.
+      }
+    },
+  };
+}
+
+/** An observer whose exceptions never reach the flash in the middle of its work. */
+export function guardObserver(observer: FlashObserver): FlashObserver {
+  return {
+    flash(operation, block, sec, secs) {
+      try {
+        observer.flash(operation, block, sec, secs);
+      } catch {
+        // Whoever watches has failed; the flash has not.
+      }
     },
   };
 }

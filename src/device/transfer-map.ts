@@ -1,6 +1,7 @@
 import { ADDRESS_BYTES, MAX_VECTOR } from '../spec/ocssd12.ts';
 import { Status } from '../spec/status.ts';
-import type { AddressDecoder } from '../flash/address.ts';
+import type { AddressReader } from '../flash/address.ts';
+import type { SectorVector } from '../flash/transfer.ts';
 import type { Command } from './command.ts';
 import { type Core, refuse } from './core.ts';
 
@@ -24,7 +25,10 @@ export function mapData(core: Core, command: Command, length: number): boolean {
     return false;
   }
   const status = command.data.resolve(memory, command.prp1, command.prp2, length, pageBytes);
-  if (status === Status.success) return true;
+  if (status === Status.success) {
+    core.health.writeBegins(command);
+    return true;
+  }
   refuse(core, command, status, 'prp', 'the data pointers (PRP) lead outside memory or are misaligned');
   return false;
 }
@@ -41,6 +45,7 @@ export function mapOob(core: Core, command: Command, length: number): boolean {
   return true;
 }
 
+const TWO_32 = 4_294_967_296;
 const list = new Uint8Array(MAX_VECTOR * ADDRESS_BYTES);
 const listView = new DataView(list.buffer);
 
@@ -49,20 +54,41 @@ const listView = new DataView(list.buffer);
  * several are in a list it points to (Linux puts it right behind the metadata, at no particular alignment).
  * The list is copied once. An address outside the device ends the command; the log has it as block -1.
  */
-export function fetchAddresses(
+export function fetchAddresses(core: Core, command: Command, decoder: AddressReader, count: number): boolean {
+  const { vector, cdw10, cdw11 } = command;
+  if (!fetchVector(core, command, decoder, count, vector, cdw10, cdw11)) return false;
+  for (let i = 0; i < count; i++) {
+    if ((vector.block[i] as number) >= 0) continue;
+    vector.count = i + 1;
+    const high = (vector.addressHigh[i] as number).toString(16);
+    const low = (vector.addressLow[i] as number).toString(16);
+    const why = `address ${high}:${low} (entry ${i}) is outside the device`;
+    refuse(core, command, Status.lbaOutOfRange, 'range', why);
+    return false;
+  }
+  return true;
+}
+
+/**
+ * As {@link fetchAddresses}, from any two dwords of the command into any vector. Addresses outside the device
+ * are left in it as block -1: what becomes of them, the flash says.
+ */
+export function fetchVector(
   core: Core,
   command: Command,
-  decoder: AddressDecoder,
+  decoder: AddressReader,
   count: number,
+  vector: SectorVector,
+  lowDword: number,
+  highDword: number,
 ): boolean {
   if (count === 1) {
-    listView.setUint32(0, command.cdw10, true);
-    listView.setUint32(4, command.cdw11, true);
-  } else if (!core.memory.read(command.cdw10and11, list, 0, count * ADDRESS_BYTES)) {
+    listView.setUint32(0, lowDword, true);
+    listView.setUint32(4, highDword, true);
+  } else if (!core.memory.read(highDword * TWO_32 + lowDword, list, 0, count * ADDRESS_BYTES)) {
     refuse(core, command, Status.dataTransferError, 'address-list', 'the address list is not in memory');
     return false;
   }
-  const { vector } = command;
   for (let i = 0; i < count; i++) {
     const low = listView.getUint32(i * ADDRESS_BYTES, true);
     const high = listView.getUint32(i * ADDRESS_BYTES + 4, true);
@@ -70,28 +96,22 @@ export function fetchAddresses(
     vector.addressLow[i] = low;
     vector.addressHigh[i] = high;
     vector.push(inside ? decoder.block : -1, inside ? decoder.sec : 0);
-    if (!inside) {
-      refuse(
-        core,
-        command,
-        Status.lbaOutOfRange,
-        'range',
-        `address ${high.toString(16)}:${low.toString(16)} (entry ${i}) is outside the device`,
-      );
-      return false;
-    }
   }
   return true;
 }
 
+/** The buffer of an answer of `length` bytes, which MDTS does not limit. */
+export function mapBytes(core: Core, command: Command, length: number): boolean {
+  const { memory, pageBytes } = core;
+  const status = command.data.resolve(memory, command.prp1, command.prp2, length, pageBytes);
+  if (status === Status.success) return true;
+  refuse(core, command, status, 'prp', 'the data pointers (PRP) lead outside memory or are misaligned');
+  return false;
+}
+
 /** Sends bytes to the command's data buffer and completes it. */
 export function sendStruct(core: Core, command: Command, bytes: Uint8Array): void {
-  const { memory, pageBytes } = core;
-  const status = command.data.resolve(memory, command.prp1, command.prp2, bytes.byteLength, pageBytes);
-  if (status !== Status.success) {
-    refuse(core, command, status, 'prp', 'the data pointers (PRP) lead outside memory or are misaligned');
-    return;
-  }
+  if (!mapBytes(core, command, bytes.byteLength)) return;
   if (bytes.byteLength > 0) command.data.push(0, bytes, 0, bytes.byteLength);
   core.complete(command, Status.success);
 }

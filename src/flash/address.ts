@@ -73,11 +73,21 @@ export function blockAddress(
   return { ch, lun, chk: (chIndex - ch) / g.numCh, pln };
 }
 
-/** Turns addresses as they come over the wire into block and sector numbers, without allocating. */
-export class AddressDecoder {
+/** Reads the addresses of one kind of device: as they come over the wire, in two unsigned 32-bit halves. */
+export interface AddressReader {
   /** Block index of the last decoded address. */
-  block = 0;
+  readonly block: number;
   /** Sector in that block: page × sectors per page + sector. */
+  readonly sec: number;
+  /** False when the address is outside the device. */
+  decode(low: number, high: number): boolean;
+  /** The parts of an address; undefined when it is outside the device. */
+  place(low: number, high: number): SectorAddress | undefined;
+}
+
+/** Turns addresses as they come over the wire into block and sector numbers, without allocating. */
+export class AddressDecoder implements AddressReader {
+  block = 0;
   sec = 0;
   readonly format: AddressFormat;
   private readonly g: Geometry;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
-import { BLOCK_ENTRY_BYTES, BLOCKS_PER_SHARD, BlockTable } from './block-table.ts';
+import { BLOCK_ENTRY_BYTES, BlockFlag, BLOCKS_PER_SHARD, BlockTable } from './block-table.ts';
 import { deriveGeometry } from './geometry.ts';
 
 const SECS = 8;
@@ -93,6 +93,33 @@ describe('block table', () => {
     );
   });
 
+  it('2.0: chunks closed early, failing, retired, and with sectors from birth come back as well', () => {
+    const table = new BlockTable(g);
+    advance(table, 1, 3);
+    table.closeEarly(1, true);
+    advance(table, 2, 2);
+    table.closeEarly(2, false);
+    advance(table, 3, 5);
+    table.retire(3);
+    table.bear(4, 6);
+    table.bear(5, SECS);
+    table.bear(6, 4);
+    table.erase(6);
+    const again = new BlockTable(g);
+    again.load(stored(table));
+    expect([1, 2, 3, 4, 5, 6].map((b) => [again.state[b], again.written(b), again.bornSecs[b]])).toEqual([
+      [ChunkState.closed, 3, 0],
+      [ChunkState.closed, 2, 0],
+      [ChunkState.offline, 5, 0],
+      [ChunkState.open, 6, 6],
+      [ChunkState.closed, SECS, SECS],
+      [ChunkState.free, 0, 0],
+    ]);
+    expect([1, 2].map((b) => (again.flags[b] ?? 0) & BlockFlag.eraseFails)).toEqual([2, 0]);
+    again.erase(1);
+    expect([again.state[1], again.flags[1]]).toEqual([ChunkState.free, 0]);
+  });
+
   it('stores only as many entries as there are blocks', () => {
     const table = new BlockTable(g);
     expect(table.packShard(0).byteLength).toBe(BLOCKS_PER_SHARD * BLOCK_ENTRY_BYTES);
@@ -118,6 +145,12 @@ describe('block table', () => {
     new DataView(bytes.buffer).setUint32(4, writePointer, true);
     return bytes;
   };
+  const closedEarly = (badBlock: number, bornSecs: number): Uint8Array => {
+    const bytes = entry(ChunkState.closed, badBlock, 4);
+    bytes[2] = BlockFlag.closedEarly;
+    new DataView(bytes.buffer).setUint32(12, bornSecs, true);
+    return bytes;
+  };
   const sizeOf = (count: number) => new Uint8Array(count * BLOCK_ENTRY_BYTES).fill(0);
 
   it.each([
@@ -135,6 +168,8 @@ describe('block table', () => {
     ['open, but full', 0, entry(ChunkState.open, 0, SECS)],
     ['closed, but not full', 0, entry(ChunkState.closed, 0, SECS - 1)],
     ['bad, but not offline', 0, entry(ChunkState.free, BadBlock.grown, 0)],
+    ['closed early, but bad', 0, closedEarly(BadBlock.grown, 0)],
+    ['more sectors from birth than written', 0, closedEarly(BadBlock.good, 5)],
   ])('refuses a shard: %s', (_what, shard, bytes) => {
     expect(() => new BlockTable(g).load([{ shard, bytes }])).toThrow(
       expect.objectContaining({ code: 'corrupt' }),

@@ -8,12 +8,16 @@ export const BLOCK_ENTRY_BYTES = 16;
 /** Blocks in one shard, the unit in which the table is stored. */
 export const BLOCKS_PER_SHARD = 256;
 
+/** What else is known of a block: it was closed before it was full; its next erase fails. */
+export const BlockFlag = { closedEarly: 0x1, eraseFails: 0x2 } as const;
+
 /**
  * What is known of each block without looking at its data: state, write pointer, wear, and its entry in
  * the bad-block table. Small enough to be in memory whole; stored in shards.
  *
- * Entry on disk (16 bytes, little-endian): state u8, badBlock u8, reserved u16, writePointer u32 (sectors),
- * eraseCount u32, reserved u32. An absent shard means: all free, never erased.
+ * Entry on disk (16 bytes, little-endian): state u8, badBlock u8, flags u8, reserved u8, writePointer u32
+ * (sectors), eraseCount u32, bornSecs u32. An absent shard means: all free, never erased. Flags and bornSecs
+ * are 0 but on open-channel 2.0 disks.
  */
 export class BlockTable {
   readonly totalBlks: number;
@@ -22,6 +26,10 @@ export class BlockTable {
   readonly writePointer: Uint32Array;
   readonly eraseCount: Uint32Array;
   readonly badBlock: Uint8Array;
+  /** Bits of {@link BlockFlag}. */
+  readonly flags: Uint8Array;
+  /** Sectors that count as written since the disk was made, without any data having been stored. */
+  readonly bornSecs: Uint32Array;
   private readonly secsPerBlk: number;
 
   constructor(g: DerivedGeometry) {
@@ -31,6 +39,8 @@ export class BlockTable {
     this.writePointer = new Uint32Array(g.totalBlks);
     this.eraseCount = new Uint32Array(g.totalBlks);
     this.badBlock = new Uint8Array(g.totalBlks).fill(BadBlock.good);
+    this.flags = new Uint8Array(g.totalBlks);
+    this.bornSecs = new Uint32Array(g.totalBlks);
   }
 
   /** Takes over stored shards. Throws {@link StoreError} `corrupt` when one cannot be what we wrote. */
@@ -55,15 +65,22 @@ export class BlockTable {
     const state = view.getUint8(at);
     const writePointer = view.getUint32(at + 4, true);
     const badBlock = view.getUint8(at + 1);
+    const flags = view.getUint8(at + 2);
+    const bornSecs = view.getUint32(at + 12, true);
+    const closedEarly = state === ChunkState.closed && (flags & BlockFlag.closedEarly) !== 0;
     const possible =
-      state === ChunkState.offline || (!isBad(badBlock) && state === this.stateAt(writePointer));
-    if (!possible || writePointer > this.secsPerBlk || !badBlockValues.includes(badBlock)) {
+      state === ChunkState.offline ||
+      (!isBad(badBlock) && (closedEarly || state === this.stateAt(writePointer)));
+    const inside = writePointer <= this.secsPerBlk && bornSecs <= writePointer;
+    if (!possible || !inside || !badBlockValues.includes(badBlock)) {
       throw new StoreError('corrupt', `The disk's block table has an impossible entry for block ${block}.`);
     }
     this.state[block] = state;
     this.badBlock[block] = badBlock;
     this.writePointer[block] = writePointer;
     this.eraseCount[block] = view.getUint32(at + 8, true);
+    this.flags[block] = flags;
+    this.bornSecs[block] = bornSecs;
   }
 
   get totalShards(): number {
@@ -85,8 +102,10 @@ export class BlockTable {
       const at = i * BLOCK_ENTRY_BYTES;
       view.setUint8(at, this.state[first + i] ?? 0);
       view.setUint8(at + 1, this.badBlock[first + i] ?? 0);
+      view.setUint8(at + 2, this.flags[first + i] ?? 0);
       view.setUint32(at + 4, this.writePointer[first + i] ?? 0, true);
       view.setUint32(at + 8, this.eraseCount[first + i] ?? 0, true);
+      view.setUint32(at + 12, this.bornSecs[first + i] ?? 0, true);
     }
     return bytes;
   }
@@ -114,6 +133,26 @@ export class BlockTable {
     this.writePointer[block] = 0;
     this.state[block] = ChunkState.free;
     this.eraseCount[block] = (this.eraseCount[block] ?? 0) + 1;
+    this.flags[block] = 0;
+    this.bornSecs[block] = 0;
+  }
+
+  /** The block takes no more writes though it is not full; with `failing`, its next erase fails as well. */
+  closeEarly(block: number, failing: boolean): void {
+    this.state[block] = ChunkState.closed;
+    this.flags[block] = BlockFlag.closedEarly | (failing ? BlockFlag.eraseFails : 0);
+  }
+
+  /** The block is out of order for ever; how far it was written stays known. */
+  retire(block: number): void {
+    this.state[block] = ChunkState.offline;
+  }
+
+  /** For a new disk: so many sectors of a block count as written. */
+  bear(block: number, secs: number): void {
+    this.writePointer[block] = secs;
+    this.bornSecs[block] = secs;
+    this.state[block] = this.stateAt(secs);
   }
 
   /**

@@ -12,6 +12,8 @@ export interface ChunkOptions {
   readonly mccap: number;
   /** Program/erase cycles after which a chunk's wear index has reached 255 (`pe_cycles`). 0: wear is not counted. */
   readonly peCycles: number;
+  /** How far a chunk's wear index may be from the average (WIT) before that is noticed. */
+  readonly wearIndexThreshold: number;
   /** Chunks that may be open at once: in all (MAXOC) and in one parallel unit (MAXOCPU). 0: no limit. */
   readonly maxOpenChunks: number;
   readonly maxOpenChunksPerPu: number;

@@ -16,6 +16,9 @@ export class FlashArray {
   readonly table: BlockTable;
   readonly units: UnitStore;
   readonly observer: FlashObserver;
+  private readonly writeRun = new SectorRun();
+  private readonly readRun = new SectorRun();
+  private readonly reads: ObservedRuns;
 
   private constructor(geometry: Geometry, store: MediaStore, observer: FlashObserver) {
     this.geometry = deriveGeometry(geometry);
@@ -23,6 +26,7 @@ export class FlashArray {
     this.units = new UnitStore(store, this.geometry.unitBytes);
     this.units.keepShards(0, this.table.totalShards, (shard) => this.table.packShard(shard));
     this.observer = observer;
+    this.reads = new ObservedRuns(observer, 'read');
   }
 
   /**
@@ -73,6 +77,7 @@ export class FlashArray {
    * when they are not. Nothing to wait for in the ordinary case: pblk writes whole units.
    */
   loadForWrite(vector: SectorVector): Promise<unknown> | undefined {
+    this.writeRun.clear();
     let waits: Promise<void>[] | undefined;
     for (let i = 0; i < vector.count; i++) {
       const block = vector.block[i] as number;
@@ -86,6 +91,7 @@ export class FlashArray {
 
   /** Units that the written sectors among the vector's are in; a promise when they are not here yet. */
   loadForRead(vector: SectorVector): Promise<unknown> | undefined {
+    this.readRun.clear();
     let waits: Promise<void>[] | undefined;
     let lastUnit = -1;
     for (let i = 0; i < vector.count; i++) {
@@ -102,62 +108,106 @@ export class FlashArray {
 
   /**
    * Puts entry `index` of a vector where its block's write pointer is, and moves the pointer on. False, and
-   * nothing changed, when what is stored in the same unit cannot be read.
+   * nothing changed, when what is stored in the same unit cannot be read. Neighbours are copied together, at
+   * the latest by {@link endWrite}, which the caller calls before anything else happens.
    */
   program(vector: SectorVector, index: number, transfer: Transfer): boolean {
-    const g = this.geometry;
+    const run = this.writeRun;
     const block = vector.block[index] as number;
     const sec = vector.sec[index] as number;
     const unit = this.unitOf(block, sec);
-    const bytes = this.unitForWrite(unit, block, sec);
-    if (!bytes) {
-      transfer.refuse(
-        'storage',
-        `write ${describeSector(g, block, sec)}: what is stored beside it cannot be read`,
-      );
-      return false;
-    }
     const slot = this.slotOf(block, sec);
-    transfer.pullData(index * g.secSizeBytes, bytes, slot * g.secSizeBytes, g.secSizeBytes);
-    if (g.oobSizeBytes > 0) {
-      const oobAt = g.unitOobOffset + slot * g.oobSizeBytes;
-      if (transfer.hasOob) transfer.pullOob(index * g.oobSizeBytes, bytes, oobAt, g.oobSizeBytes);
-      else bytes.fill(0, oobAt, oobAt + g.oobSizeBytes);
+    if (run.isContinuedBy(unit, slot, index)) {
+      run.count++;
+    } else {
+      this.endWrite(transfer);
+      const fresh = !this.unitHasData(block, sec);
+      const bytes = fresh ? this.units.spare(this.geometry.unitBytes) : this.unitForWrite(unit, block, sec);
+      if (!bytes) {
+        transfer.refuse(
+          'storage',
+          `write ${describeSector(this.geometry, block, sec)}: what is stored beside it cannot be read`,
+        );
+        return false;
+      }
+      run.begin(unit, bytes, slot, index, fresh);
+      this.units.put(unit, bytes);
     }
     this.table.advance(block);
-    this.units.put(unit, bytes);
     this.units.touchShard(this.table.shardOf(block));
     return true;
   }
 
+  /** Copies what {@link program} has gathered. */
+  endWrite(transfer: Transfer): void {
+    const run = this.writeRun;
+    const { count, bytes, slot, at } = run;
+    if (count === 0) return;
+    const { secSizeBytes, oobSizeBytes, unitOobOffset, secsPerUnit } = this.geometry;
+    // A used buffer may come back; what is not written now must not show what was there.
+    if (run.fresh && count < secsPerUnit) bytes.fill(0);
+    transfer.pullData(at * secSizeBytes, bytes, slot * secSizeBytes, count * secSizeBytes);
+    if (oobSizeBytes > 0) {
+      const oobAt = unitOobOffset + slot * oobSizeBytes;
+      const oobBytes = count * oobSizeBytes;
+      if (transfer.hasOob) transfer.pullOob(at * oobSizeBytes, bytes, oobAt, oobBytes);
+      else bytes.fill(0, oobAt, oobAt + oobBytes);
+    }
+    run.clear();
+  }
+
+  /** The bytes of a unit that holds written sectors. */
   private unitForWrite(unit: number, block: number, sec: number): Uint8Array | undefined {
-    if (!this.unitHasData(block, sec)) return new Uint8Array(this.geometry.unitBytes);
     const bytes = this.units.get(unit);
-    return bytes instanceof Promise ? undefined : bytes;
+    if (bytes instanceof Uint8Array) return bytes;
+    // Sectors that count as written since the disk was made have never been stored.
+    const born = sec - (sec % this.geometry.secsPerPg) < (this.table.bornSecs[block] ?? 0);
+    return born && bytes === undefined ? new Uint8Array(this.geometry.unitBytes) : undefined;
   }
 
   /**
    * Hands a written sector to the host as sector `at` of its buffers. False when its data cannot be had.
-   * The unit is here: {@link loadForRead} was asked.
+   * The unit is here: {@link loadForRead} was asked. Neighbours are copied together, at the latest by
+   * {@link endRead}, which the caller calls before anything else happens.
    */
   deliver(block: number, sec: number, at: number, transfer: Transfer): boolean {
-    const g = this.geometry;
-    const bytes = this.units.get(this.unitOf(block, sec));
-    if (!(bytes instanceof Uint8Array)) {
-      transfer.refuse(
-        'storage',
-        `read ${describeSector(g, block, sec)}: written, but its data cannot be read from the disk`,
-      );
-      return false;
-    }
+    const run = this.readRun;
+    const unit = this.unitOf(block, sec);
     const slot = this.slotOf(block, sec);
-    transfer.pushData(at * g.secSizeBytes, bytes, slot * g.secSizeBytes, g.secSizeBytes);
-    if (transfer.hasOob && g.oobSizeBytes > 0) {
-      const oobAt = g.unitOobOffset + slot * g.oobSizeBytes;
-      transfer.pushOob(at * g.oobSizeBytes, bytes, oobAt, g.oobSizeBytes);
+    if (run.isContinuedBy(unit, slot, at)) {
+      run.count++;
+    } else {
+      this.copyRead(transfer);
+      const bytes = this.units.get(unit);
+      if (!(bytes instanceof Uint8Array)) {
+        transfer.refuse(
+          'storage',
+          `read ${describeSector(this.geometry, block, sec)}: written, but its data cannot be read from the disk`,
+        );
+        return false;
+      }
+      run.begin(unit, bytes, slot, at, false);
     }
-    this.observer.flash('read', block, sec, 1);
+    this.reads.add(block, sec);
     return true;
+  }
+
+  /** Copies what {@link deliver} has gathered. */
+  endRead(transfer: Transfer): void {
+    this.copyRead(transfer);
+    this.reads.end();
+  }
+
+  private copyRead(transfer: Transfer): void {
+    const { count, bytes, slot, at } = this.readRun;
+    if (count === 0) return;
+    const { secSizeBytes, oobSizeBytes, unitOobOffset } = this.geometry;
+    transfer.pushData(at * secSizeBytes, bytes, slot * secSizeBytes, count * secSizeBytes);
+    if (transfer.hasOob && oobSizeBytes > 0) {
+      const oobAt = unitOobOffset + slot * oobSizeBytes;
+      transfer.pushOob(at * oobSizeBytes, bytes, oobAt, count * oobSizeBytes);
+    }
+    this.readRun.clear();
   }
 
   /** Empties a block and makes it one erase older. */
@@ -183,15 +233,50 @@ export class FlashArray {
   }
 }
 
-/** Tells the observer of writes in runs of neighbouring sectors, so that a full vector costs few calls. */
-export class WriteRuns {
+/** Neighbouring sectors of one unit that are neighbours in the host's buffer as well: one copy moves them. */
+class SectorRun {
+  unit = -1;
+  bytes: Uint8Array = none;
+  /** First slot of the unit, first sector of the host's buffer, and how many. */
+  slot = 0;
+  at = 0;
+  count = 0;
+  /** The unit had nothing written in it before. */
+  fresh = false;
+
+  begin(unit: number, bytes: Uint8Array, slot: number, at: number, fresh: boolean): void {
+    this.unit = unit;
+    this.bytes = bytes;
+    this.slot = slot;
+    this.at = at;
+    this.count = 1;
+    this.fresh = fresh;
+  }
+
+  isContinuedBy(unit: number, slot: number, at: number): boolean {
+    const { count } = this;
+    return count > 0 && unit === this.unit && slot === this.slot + count && at === this.at + count;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.bytes = none;
+  }
+}
+
+const none = new Uint8Array(0);
+
+/** Tells the observer of reads or writes in runs of neighbouring sectors, so that a full vector costs few calls. */
+export class ObservedRuns {
   private readonly observer: FlashObserver;
+  private readonly operation: 'read' | 'write';
   private block = -1;
   private sec = 0;
   private secs = 0;
 
-  constructor(observer: FlashObserver) {
+  constructor(observer: FlashObserver, operation: 'read' | 'write') {
     this.observer = observer;
+    this.operation = operation;
   }
 
   add(block: number, sec: number): void {
@@ -206,7 +291,7 @@ export class WriteRuns {
   }
 
   end(): void {
-    if (this.secs > 0) this.observer.flash('write', this.block, this.sec, this.secs);
+    if (this.secs > 0) this.observer.flash(this.operation, this.block, this.sec, this.secs);
     this.block = -1;
     this.secs = 0;
   }

@@ -54,6 +54,8 @@ export interface MediaStore {
    * Rejects with {@link StoreError}.
    */
   readUnit(unit: number): Uint8Array | undefined | Promise<Uint8Array | undefined>;
+  /** The bytes of a unit that was erased and that nobody else holds, for another one; undefined if there is none. */
+  spareUnit?(): Uint8Array | undefined;
   /** Every shard of the block table that was ever committed. */
   loadTable(): Promise<readonly TableShard[]>;
   /**

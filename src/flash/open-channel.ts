@@ -1,21 +1,21 @@
-import { BadBlock, badBlockValues, ChunkState, MAX_VECTOR } from '../spec/ocssd12.ts';
+import { BadBlock, badBlockValues, ChunkState } from '../spec/ocssd12.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import { AddressDecoder, describeSector } from './address.ts';
 import type { BlockTable } from './block-table.ts';
-import { FlashArray, WriteRuns } from './flash-array.ts';
+import { FlashArray } from './flash-array.ts';
+import { badBlocksOf, type FactoryBlocks, markFactoryBlocks } from './open-channel-bad-blocks.ts';
+import { FlashFaults } from './open-channel-faults.ts';
 import type { DerivedGeometry, Geometry } from './geometry.ts';
 import type { MediaStore } from './media-store.ts';
 import type { FlashObserver } from './observer.ts';
-import { SectorVector, type Transfer } from './transfer.ts';
+import { Reader } from './open-channel-read.ts';
+import { Programmer, type WriteFaults } from './open-channel-write.ts';
+import type { SectorVector, Transfer } from './transfer.ts';
 import type { UnitStore } from './unit-store.ts';
 
-/** Programs to fail on purpose: after every `everySecs` sectors written, `secs` of them. 0: none. */
-export interface WriteFaults {
-  readonly everySecs: number;
-  readonly secs: number;
-}
-
 type Done = (status: StatusCode) => void;
+
+const NOTHING_STORED = 'an earlier change could not be stored, so nothing more is changed';
 
 /**
  * The medium of an open-channel SSD of specification 1.2: blocks that are written page after page, sector
@@ -29,31 +29,36 @@ export class OpenChannelFlash {
   readonly address: AddressDecoder;
   readonly units: UnitStore;
   readonly array: FlashArray;
-  private readonly runs: WriteRuns;
-  private readonly faults: WriteFaults;
-  private secsUntilFault: number;
-  private faultsLeft = 0;
+  /** Where operations fail because somebody asked for it. */
+  readonly faults: FlashFaults;
+  private readonly programmer: Programmer;
+  private readonly reader: Reader;
 
-  private constructor(array: FlashArray, faults: WriteFaults) {
+  private constructor(array: FlashArray, writeFaults: WriteFaults) {
     this.array = array;
     this.geometry = array.geometry;
     this.table = array.table;
     this.units = array.units;
     this.address = new AddressDecoder(array.geometry);
-    this.runs = new WriteRuns(array.observer);
-    this.faults = faults;
-    this.secsUntilFault = faults.everySecs;
+    this.faults = new FlashFaults(array.geometry.secsPerBlk);
+    this.programmer = new Programmer(array, this.faults, writeFaults);
+    this.reader = new Reader(array, this.faults);
   }
 
-  /** Opens the medium: reads the block table, none of the data. Rejects with StoreError. */
+  /**
+   * Opens the medium: reads the block table, none of the data. Rejects with StoreError, or with RangeError
+   * for a factory table that does not fit.
+   */
   static async open(
     geometry: Geometry,
     store: MediaStore,
     observer: FlashObserver,
-    faults: WriteFaults = { everySecs: 0, secs: 0 },
+    writeFaults: WriteFaults = { everySecs: 0, secs: 0 },
+    factory: FactoryBlocks = {},
   ): Promise<OpenChannelFlash> {
-    const { array } = await FlashArray.open(geometry, store, observer);
-    return new OpenChannelFlash(array, faults);
+    const { array, isNew } = await FlashArray.open(geometry, store, observer);
+    if (isNew) markFactoryBlocks(array, factory);
+    return new OpenChannelFlash(array, writeFaults);
   }
 
   /** The unit that holds a sector of a block. */
@@ -67,11 +72,13 @@ export class OpenChannelFlash {
   }
 
   /**
-   * Writes the vector's sectors in order. A sector that breaks a rule fails on its own (its bit is set);
-   * the others are written. `done` is called when what was written is durable.
+   * Writes the vector's sectors. They may come in any order: a sector ahead of its block's write pointer waits
+   * for those before it in the same command. One that breaks a rule fails on its own (its bit is set); the
+   * others are written. `done` is called when what was written is durable.
    */
   write(vector: SectorVector, transfer: Transfer, done: Done): void {
     if (this.units.failure) {
+      transfer.refuse('storage', NOTHING_STORED);
       done(Status.internalError);
       return;
     }
@@ -79,83 +86,28 @@ export class OpenChannelFlash {
     if (wait) {
       wait.then(
         () => (transfer.abandoned ? done(Status.abortedByRequest) : this.write(vector, transfer, done)),
-        () => done(Status.internalError),
+        () => {
+          transfer.refuse('storage', 'what is stored beside the sectors cannot be read');
+          done(Status.internalError);
+        },
       );
       return;
     }
-    const written = this.program(vector, transfer);
-    const failed = vector.anyFailed;
-    if (written === 0) {
-      done(failed ? Status.writeFailure : Status.success);
+    const written = this.programmer.program(vector, transfer);
+    this.finish(vector, written, transfer, done);
+  }
+
+  /** Ends a command that changed `changed` sectors or blocks, once they are durable. */
+  private finish(vector: SectorVector, changed: number, transfer: Transfer, done: Done): void {
+    const status = vector.anyFailed ? Status.writeFailure : Status.success;
+    if (changed === 0) {
+      done(status);
       return;
     }
     this.units.commit('relaxed', (stored) => {
-      done(!stored ? Status.internalError : failed ? Status.writeFailure : Status.success);
+      if (!stored) transfer.refuse('storage', 'the store could not keep it');
+      done(stored ? status : Status.internalError);
     });
-  }
-
-  /** Applies the rules and writes; returns how many sectors were written. */
-  private program(vector: SectorVector, transfer: Transfer): number {
-    let written = 0;
-    for (let i = 0; i < vector.count; i++) {
-      const block = vector.block[i] as number;
-      const sec = vector.sec[i] as number;
-      if (!this.mayWrite(block, sec, transfer) || !this.array.program(vector, i, transfer)) {
-        vector.fail(i);
-        continue;
-      }
-      written++;
-      this.runs.add(block, sec);
-    }
-    this.runs.end();
-    return written;
-  }
-
-  /** The rules of a program; says which one was broken. */
-  private mayWrite(block: number, sec: number, transfer: Transfer): boolean {
-    const g = this.geometry;
-    const state = this.table.state[block];
-    const pointer = this.table.written(block);
-    if (state === ChunkState.offline) {
-      transfer.refuse(
-        'bad-block',
-        `write ${describeSector(g, block, sec)}: the block is bad (offline); nothing can be written to it`,
-      );
-      return false;
-    }
-    if (state === ChunkState.closed) {
-      transfer.refuse(
-        'erase-first',
-        `write ${describeSector(g, block, sec)}: the block is full; it has to be erased before it is written again`,
-      );
-      return false;
-    }
-    if (sec !== pointer) {
-      transfer.refuse(
-        'write-pointer',
-        `write ${describeSector(g, block, sec)}: not at the write pointer; the next sector of this block is page ${Math.floor(pointer / g.secsPerPg)} sector ${pointer % g.secsPerPg}`,
-      );
-      return false;
-    }
-    return !this.injectFault(block, sec, transfer);
-  }
-
-  private injectFault(block: number, sec: number, transfer: Transfer): boolean {
-    if (this.faults.everySecs === 0 || this.faults.secs === 0) return false;
-    if (this.faultsLeft === 0) {
-      if (this.secsUntilFault > 0) {
-        this.secsUntilFault--;
-        return false;
-      }
-      this.secsUntilFault = this.faults.everySecs;
-      this.faultsLeft = this.faults.secs;
-    }
-    this.faultsLeft--;
-    transfer.refuse(
-      'fault',
-      `write ${describeSector(this.geometry, block, sec)}: failed on purpose (lb_err_write, ln_err_write)`,
-    );
-    return true;
   }
 
   /**
@@ -163,113 +115,71 @@ export class OpenChannelFlash {
    * page", which is what pblk's chunk scan looks for; the others are delivered.
    */
   read(vector: SectorVector, transfer: Transfer, done: Done): void {
-    const wait = this.array.loadForRead(vector);
-    if (wait) {
-      wait.then(
-        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.read(vector, transfer, done)),
-        () => {
-          for (let i = 0; i < vector.count; i++) vector.fail(i);
-          done(Status.eccFailure);
-        },
-      );
-      return;
-    }
-    done(this.deliver(vector, 0, transfer, emptyPageFails));
+    this.reader.read(vector, transfer, done);
   }
 
-  /**
-   * Reads `secs` sectors of the raw namespace in the order channel, LUN, chunk, page, plane, sector (the
-   * order in which the specification's address parts weigh). Unwritten ones are zeros: the kernel's
-   * partition scan reads them and must succeed. The run is inside the device. It is read in pieces: the
-   * units of a long run need not fit in memory together.
-   */
+  /** Reads `secs` sectors of the raw namespace; see {@link Reader.readRaw}. */
   readRaw(lba: number, secs: number, transfer: Transfer, done: Done): void {
-    const piece = new SectorVector(Math.min(secs, MAX_VECTOR));
-    let status: StatusCode = Status.success;
-    let from = 0;
-    const readOn = (): void => {
-      while (from < secs) {
-        piece.clear();
-        const end = Math.min(secs, from + MAX_VECTOR);
-        for (let i = from; i < end; i++) this.pushLba(piece, lba + i);
-        const wait = this.array.loadForRead(piece);
-        if (wait) {
-          wait.then(
-            () => (transfer.abandoned ? done(Status.abortedByRequest) : readOn()),
-            () => done(Status.eccFailure),
-          );
-          return;
-        }
-        status = this.deliver(piece, from, transfer, emptyPageIsZeros) || status;
-        from = end;
-      }
-      done(status);
-    };
-    readOn();
-  }
-
-  private pushLba(vector: SectorVector, lba: number): void {
-    const g = this.geometry;
-    const sec = lba % g.secsPerPg;
-    let rest = (lba - sec) / g.secsPerPg;
-    const pln = rest % g.numPln;
-    rest = (rest - pln) / g.numPln;
-    const pg = rest % g.numPg;
-    rest = (rest - pg) / g.numPg;
-    const chk = rest % g.numChk;
-    const lunIndex = (rest - chk) / g.numChk; // channel × LUNs per channel + LUN
-    vector.push((chk * g.totalLuns + lunIndex) * g.numPln + pln, pg * g.secsPerPg + sec);
-  }
-
-  /** Hands the vector's sectors over, the first of them as sector `from` of the host's buffers. */
-  private deliver(vector: SectorVector, from: number, transfer: Transfer, whenEmpty: WhenEmpty): StatusCode {
-    let status: StatusCode = Status.success;
-    for (let i = 0; i < vector.count; i++) {
-      const block = vector.block[i] as number;
-      const sec = vector.sec[i] as number;
-      if (!this.isWritten(block, sec)) {
-        const empty = whenEmpty(vector, i, transfer, from + i, this.geometry);
-        // Lost data weighs more than data that never was.
-        if (status !== Status.eccFailure && empty !== Status.success) status = empty;
-      } else if (!this.array.deliver(block, sec, from + i, transfer)) {
-        vector.fail(i);
-        status = Status.eccFailure;
-      }
-    }
-    return status;
+    this.reader.readRaw(lba, secs, transfer, done);
   }
 
   /**
-   * Erases the block of each entry, in `planes` planes from plane 0 on when that is more than one (a
-   * multi-plane erase names one address), else only in the plane of the address.
+   * Erases the block of each entry. With `planes` more than one an address stands for the aligned group of so
+   * many planes that it is in. A block that the command names more than once is erased once. An entry with a
+   * bad block fails, and none of its blocks is erased.
    */
   erase(vector: SectorVector, planes: number, transfer: Transfer, done: Done): void {
     if (this.units.failure) {
+      transfer.refuse('storage', NOTHING_STORED);
       done(Status.internalError);
       return;
     }
-    const g = this.geometry;
-    let erased = 0;
+    const group = Math.max(1, planes);
+    let changed = 0;
     for (let i = 0; i < vector.count; i++) {
-      const block = vector.block[i] as number;
-      const first = planes > 1 ? block - (block % g.numPln) : block;
+      const first = this.groupOf(vector.block[i] as number, group);
+      if (this.namedBefore(vector, i, first, group)) continue;
       let good = true;
-      for (let b = first; b < first + Math.max(1, planes); b++) good = this.mayErase(b, transfer) && good;
+      for (let b = first; b < first + group; b++) good = this.mayErase(b, transfer) && good;
       if (!good) {
         vector.fail(i);
         continue;
       }
-      for (let b = first; b < first + Math.max(1, planes); b++) this.array.erase(b);
-      erased++;
+      for (let b = first; b < first + group; b++) if (!this.eraseBlock(b, transfer)) vector.fail(i);
+      changed++;
     }
-    const failed = vector.anyFailed;
-    if (erased === 0) {
-      done(failed ? Status.writeFailure : Status.success);
-      return;
+    this.finish(vector, changed, transfer, done);
+  }
+
+  /** The first block of the aligned group of `planes` planes that a block is in. */
+  private groupOf(block: number, planes: number): number {
+    return block - ((block % this.geometry.numPln) % planes);
+  }
+
+  /** Whether an entry before `index` stands for the same blocks; it then shares that entry's outcome. */
+  private namedBefore(vector: SectorVector, index: number, first: number, planes: number): boolean {
+    for (let i = 0; i < index; i++) {
+      if (this.groupOf(vector.block[i] as number, planes) !== first) continue;
+      if (vector.hasFailed(i)) vector.fail(index);
+      return true;
     }
-    this.units.commit('relaxed', (stored) => {
-      done(!stored ? Status.internalError : failed ? Status.writeFailure : Status.success);
-    });
+    return false;
+  }
+
+  /** False when the erase failed: the block is then grown bad, and in the table. */
+  private eraseBlock(block: number, transfer: Transfer): boolean {
+    if (!this.faults.none && this.faults.onErase(block)) {
+      transfer.refuse(
+        'fault',
+        `erase ${describeSector(this.geometry, block, 0)}: failed on purpose; the block is bad from now on`,
+      );
+      this.table.mark(block, BadBlock.grown);
+      this.array.touch(block);
+      return false;
+    }
+    this.array.erase(block);
+    if (!this.faults.none) this.faults.erased(block);
+    return true;
   }
 
   private mayErase(block: number, transfer: Transfer): boolean {
@@ -283,24 +193,21 @@ export class OpenChannelFlash {
 
   /** Bad-block entries of one LUN as F2h returns them: index = chunk × planes + plane. */
   badBlocks(ch: number, lun: number): Uint8Array {
-    const g = this.geometry;
-    const bytes = new Uint8Array(g.numChk * g.numPln);
-    for (let chk = 0; chk < g.numChk; chk++) {
-      const first = ((chk * g.numCh + ch) * g.numLun + lun) * g.numPln;
-      for (let pln = 0; pln < g.numPln; pln++) {
-        bytes[chk * g.numPln + pln] = this.table.badBlock[first + pln] ?? BadBlock.good;
-      }
-    }
-    return bytes;
+    return badBlocksOf(this.table, this.geometry, ch, lun);
   }
 
   /** Enters `value` for each entry's block (F1h). Status invalidField for a value the specification lacks. */
-  markBlocks(vector: SectorVector, value: number, done: Done): void {
+  markBlocks(vector: SectorVector, value: number, done: Done, transfer?: Transfer): void {
     if (!badBlockValues.includes(value)) {
+      transfer?.refuse(
+        'field',
+        `${value} is no value of a bad-block table; ${badBlockValues.join(', ')} are`,
+      );
       done(Status.invalidField);
       return;
     }
     if (this.units.failure) {
+      transfer?.refuse('storage', NOTHING_STORED);
       done(Status.internalError);
       return;
     }
@@ -309,7 +216,10 @@ export class OpenChannelFlash {
       this.table.mark(block, value);
       this.array.touch(block);
     }
-    this.units.commit('relaxed', (stored) => done(stored ? Status.success : Status.internalError));
+    this.units.commit('relaxed', (stored) => {
+      if (!stored) transfer?.refuse('storage', 'the store could not keep it');
+      done(stored ? Status.success : Status.internalError);
+    });
   }
 
   /** Everything acknowledged is asked to reach the platter (NVMe Flush). */
@@ -317,28 +227,3 @@ export class OpenChannelFlash {
     this.units.commit('strict', (stored) => done(stored ? Status.success : Status.internalError));
   }
 }
-
-/**
- * What a read does with a sector that was never written (entry `index`, sector `at` of the host's buffers);
- * answers with the status that follows.
- */
-type WhenEmpty = (
-  vector: SectorVector,
-  index: number,
-  transfer: Transfer,
-  at: number,
-  g: DerivedGeometry,
-) => StatusCode;
-
-const emptyPageFails: WhenEmpty = (vector, index) => {
-  vector.fail(index);
-  return Status.emptyPage;
-};
-
-const MAX_SECTOR_BYTES = 65_536;
-const zeros = new Uint8Array(MAX_SECTOR_BYTES);
-
-const emptyPageIsZeros: WhenEmpty = (_vector, _index, transfer, at, { secSizeBytes }) => {
-  transfer.pushData(at * secSizeBytes, zeros, 0, secSizeBytes);
-  return Status.success;
-};

@@ -59,9 +59,18 @@ export class SectorVector {
     return this.failedLow !== 0 || this.failedHigh !== 0;
   }
 
+  hasFailed(index: number): boolean {
+    return ((index < 32 ? this.failedLow >>> index : this.failedHigh >>> (index - 32)) & 1) !== 0;
+  }
+
   /** Marks entry `index` as failed. Shifts wrap at 32 in JavaScript, hence two halves. */
   fail(index: number): void {
     if (index < 32) this.failedLow = (this.failedLow | (1 << index)) >>> 0;
     else this.failedHigh = (this.failedHigh | (1 << (index - 32))) >>> 0;
   }
+}
+
+/** Marks all entries as failed: nothing was done. */
+export function failAll(vector: SectorVector): void {
+  for (let i = 0; i < vector.count; i++) vector.fail(i);
 }

@@ -11,6 +11,11 @@ interface Group {
   durability: Durability;
 }
 
+function erases(group: Group, unit: number): boolean {
+  for (const run of group.erased) if (unit >= run.first && unit < run.first + run.count) return true;
+  return false;
+}
+
 interface ShardKeeper {
   readonly first: number;
   readonly count: number;
@@ -87,21 +92,33 @@ export class UnitStore {
    * The bytes may be filled where they are still unwritten, and then have to be {@link put}.
    */
   get(unit: number): Uint8Array | undefined | Promise<void> {
-    const onItsWay = this.pending.units.get(unit) ?? this.inFlight?.units.get(unit);
-    if (onItsWay) return onItsWay;
+    const { pending, inFlight } = this;
+    if (pending.units.size > 0 || pending.erased.length > 0 || inFlight) {
+      // The youngest word counts. In a group, units are put after its runs were erased.
+      const latest = pending.units.get(unit);
+      if (latest) return latest;
+      if (erases(pending, unit)) return undefined;
+      const onItsWay = inFlight?.units.get(unit);
+      if (onItsWay) return onItsWay;
+      if (inFlight && erases(inFlight, unit)) return undefined;
+    }
+    if (this.cache.size === 0 && this.loading.size === 0) return this.load(unit);
     const cached = this.cache.get(unit);
     if (cached) {
       this.cache.delete(unit);
       this.cache.set(unit, cached);
       return cached === absent ? undefined : cached;
     }
-    const underWay = this.loading.get(unit);
-    if (underWay) return underWay;
+    return this.loading.get(unit) ?? this.load(unit);
+  }
+
+  /** Asks the store; what arrives late goes through the cache. */
+  private load(unit: number): Uint8Array | undefined | Promise<void> {
     let answer: ReturnType<MediaStore['readUnit']>;
     try {
       answer = this.store.readUnit(unit);
     } catch (error) {
-      return Promise.reject(error as StoreError);
+      return quiet(Promise.reject(error as StoreError));
     }
     if (!(answer instanceof Promise)) return answer;
     const load = answer.then(
@@ -116,8 +133,13 @@ export class UnitStore {
         throw error;
       },
     );
-    this.loading.set(unit, load);
+    this.loading.set(unit, quiet(load));
     return load;
+  }
+
+  /** Room for a unit of which nothing is written yet. Its bytes may be anything. */
+  spare(unitBytes: number): Uint8Array {
+    return this.store.spareUnit?.() ?? new Uint8Array(unitBytes);
   }
 
   /** A unit changed, and becomes durable with the next {@link commit}. */
@@ -128,12 +150,15 @@ export class UnitStore {
     this.pending.units.set(unit, bytes);
   }
 
-  /** Units that no longer exist. */
+  /** Units that no longer exist. Costs what is here of them, not what the run is long. */
   erase(first: number, count: number): void {
-    for (let unit = first; unit < first + count; unit++) {
-      this.pending.units.delete(unit);
-      this.cache.delete(unit);
-      this.loading.delete(unit);
+    const end = first + count;
+    for (const map of [this.pending.units, this.cache, this.loading]) {
+      if (map.size < count) {
+        for (const unit of map.keys()) if (unit >= first && unit < end) map.delete(unit);
+      } else {
+        for (let unit = first; unit < end; unit++) map.delete(unit);
+      }
     }
     this.pending.erased.push({ first, count });
   }
@@ -202,15 +227,11 @@ export class UnitStore {
     if (worthCaching) {
       for (const [unit, bytes] of group.units) {
         // An erase or a newer version may have come meanwhile; those are in `pending`.
-        if (!this.pending.units.has(unit) && !this.erasedAgain(unit)) this.remember(unit, bytes);
+        if (!this.pending.units.has(unit) && !erases(this.pending, unit)) this.remember(unit, bytes);
       }
     }
     for (const done of group.waiters) done(true);
     this.start();
-  }
-
-  private erasedAgain(unit: number): boolean {
-    return this.pending.erased.some((run) => unit >= run.first && unit < run.first + run.count);
   }
 
   /** Keeps the failed group readable: its data is in the guest's hands as "failed", but other sectors of its units are good. */
@@ -221,7 +242,11 @@ export class UnitStore {
     for (const [unit, bytes] of later.units) group.units.set(unit, bytes);
     for (const done of group.waiters) done(false);
     for (const done of later.waiters) done(false);
-    this.onfailure?.(error);
+    try {
+      this.onfailure?.(error);
+    } catch {
+      // Whoever is told has failed as well; here is nobody to catch it.
+    }
   }
 
   private remember(unit: number, bytes: Uint8Array): void {
@@ -230,6 +255,12 @@ export class UnitStore {
     const oldest = this.cache.keys().next();
     if (!oldest.done) this.cache.delete(oldest.value);
   }
+}
+
+/** Whoever asks for a unit that has to be there already does not wait for it; its failure is no surprise then. */
+function quiet(load: Promise<void>): Promise<void> {
+  load.catch(() => undefined);
+  return load;
 }
 
 /** Stands in the cache for "asked, and there is none", so that a missing unit is asked for once. */

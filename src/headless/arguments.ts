@@ -21,12 +21,27 @@ export interface LabArguments {
   readonly showConsole: boolean;
   readonly timeoutMs: number;
   readonly help: boolean;
+  /** Paths of the files whose contents a device line only names. */
+  readonly files: DeviceFilePaths;
+}
+
+export interface DeviceFilePaths {
+  readonly chunkInfo: string | undefined;
+  readonly resetFail: string | undefined;
+  readonly writeFail: string | undefined;
+  readonly badBlocks: string | undefined;
 }
 
 export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [options] --exec "command" …
 
-  --device LINE    the -device line as given to qemu-nvme (the tutorial's by default)
+  --device LINE    the -device line as given to qemu-nvme or FEMU (the tutorial's by default);
+                   with open-channel 2.0 also the qemu-img create -f ocssd line before it
   --size SIZE      of the backing file: 8G, 513M …               (8G)
+                   not used where the line itself says how large the disk is
+  --chunk-info FILE   chunk states of a new 2.0 disk (lchunkstate, chunkinfo)
+  --reset-fail FILE   resets that fail (lresetfail, resetfail)
+  --write-fail FILE   writes that fail (lwritefail, writefail)
+  --bad-blocks FILE   bad-block table of a new 1.2 disk (lbbtable): a byte a LUN, chunk, plane
   --media FILE     keep the disk in FILE; in memory otherwise. A disk that is there keeps
                    its device line and size when neither is given
   --exec COMMAND   run with sh -c in the guest; may be repeated
@@ -68,6 +83,10 @@ export function readArguments(
         initrd: { type: 'string' },
         console: { type: 'boolean' },
         timeout: { type: 'string' },
+        'chunk-info': { type: 'string' },
+        'reset-fail': { type: 'string' },
+        'write-fail': { type: 'string' },
+        'bad-blocks': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }));
@@ -106,6 +125,12 @@ export function readArguments(
     showConsole: values.console ?? false,
     timeoutMs: timeoutSec * 1000,
     help: values.help ?? false,
+    files: {
+      chunkInfo: values['chunk-info'],
+      resetFail: values['reset-fail'],
+      writeFail: values['write-fail'],
+      badBlocks: values['bad-blocks'],
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import type { DiskCatalogue, DiskSpec } from '../storage/catalogue.ts';
 import { FileCatalogue } from '../storage/file.ts';
 import { MemoryCatalogue } from '../storage/memory.ts';
 import type { LabArguments } from './arguments.ts';
+import { readDeviceFiles } from './device-files.ts';
 import { nodeEnvironment } from './node-environment.ts';
 
 const USAGE_ERROR = 2;
@@ -18,7 +19,8 @@ const TTY = 0;
 
 /** Boots, runs the commands, prints what they print; answers with the exit status. */
 export async function runLab(args: LabArguments): Promise<number> {
-  const built = buildConfig(args.device, args.sizeBytes);
+  const files = await readDeviceFiles(args.files);
+  const built = buildConfig(args.device, args.sizeBytes, files);
   if (!built.ok) {
     console.error(built.error);
     return USAGE_ERROR;
@@ -34,7 +36,8 @@ export async function runLab(args: LabArguments): Promise<number> {
   const spec: DiskSpec = {
     name: 'headless',
     deviceLine: args.device,
-    sizeBytes: args.sizeBytes,
+    // Which may be what the line says instead of what was asked for.
+    sizeBytes: built.result.sizeBytes,
     ...mediumOf(built.config),
   };
   const { catalogue, diskId } = await openCatalogue(args, spec);
@@ -66,6 +69,7 @@ export async function runLab(args: LabArguments): Promise<number> {
     diskId,
     memoryMiB: args.memoryMiB,
     cmdline: args.cmdline,
+    ...(Object.keys(files).length === 0 ? {} : { files }),
     ...(args.kernel === undefined ? {} : { kernel: await readImage(args.kernel) }),
     ...(args.initrd === undefined ? {} : { initrd: await readImage(args.initrd) }),
   });

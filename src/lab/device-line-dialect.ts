@@ -1,14 +1,44 @@
-import type { GivenOption } from './device-line-words.ts';
+import type { FoundWords, GivenOption } from './device-line-words.ts';
+import { splitOptions } from './device-line-words.ts';
 import { shown } from './size.ts';
 
-/** What a line in our own spelling is called. */
-export const OUR_DIALECT = 'qemu-nvme, branch ocssd12';
+/** The spellings that are read, and what the page calls them. */
+export const DIALECTS = {
+  ocssd12: 'qemu-nvme, branch ocssd12',
+  master: 'qemu-nvme, branch master (open-channel 2.0)',
+  masterPlain: 'qemu-nvme, branch master',
+  next: 'qemu-nvme, branch next (open-channel 2.0)',
+  femu20: 'FEMU (open-channel 2.0)',
+  femu12: 'FEMU (open-channel 1.2)',
+  femuPlain: 'FEMU',
+} as const;
 
-const WORKS =
-  'nvme,serial=deadbeef,lver=1 with the geometry in lnum_lun, lnum_pln, lsecs_per_pg and lpgs_per_blk would work';
-const SPEAKS = 'this release speaks open-channel 1.2 and plain NVMe';
+/** One device of the paste, cut into its options. */
+export interface GivenDevice {
+  readonly driver: string;
+  readonly options: readonly GivenOption[];
+}
 
-/** Options of qemu-nvme's master branch that no other spelling has (hw/block/nvme.c there). */
+/** Which spelling a paste is in, with the devices that it takes. */
+export type Recognised =
+  | { readonly ok: true; readonly spelling: 'ocssd12' | 'femu'; readonly device: GivenDevice }
+  | {
+      readonly ok: true;
+      readonly spelling: 'master';
+      readonly device: GivenDevice;
+      /** The image's options; undefined where the paste makes no image. */
+      readonly image: readonly GivenOption[] | undefined;
+    }
+  | {
+      readonly ok: true;
+      readonly spelling: 'next';
+      readonly device: GivenDevice;
+      /** Undefined where the controller carries the namespace's options itself. */
+      readonly namespace: GivenDevice | undefined;
+    }
+  | { readonly ok: false; readonly option?: string; readonly error: string };
+
+/** Options of qemu-nvme's master branch that ocssd12 does not have. */
 const MASTER_ONLY = new Set([
   'dialect',
   'dlfeat',
@@ -34,45 +64,81 @@ export function isOption20(name: string): boolean {
   return MASTER_ONLY.has(name);
 }
 
-/**
- * Recognises the spellings of open-channel 2.0 and of other devices, to refuse them by name.
- * @returns one sentence, or undefined when the line is in our spelling.
- */
-export function foreignDialect(
-  driver: string,
-  options: readonly GivenOption[],
-): { option?: string; error: string } | undefined {
-  const lver = options.findLast((option) => option.name === 'lver')?.value;
-  if (/^ocssd(-ns)?$/i.test(driver)) {
-    return {
-      error: `${driver} is the spelling of qemu-nvme, branch next (open-channel 2.0), but ${SPEAKS}: ${WORKS}.`,
-    };
+/** Tells by how the line looks which program it is for. */
+export function recognise(words: FoundWords, line: string): Recognised {
+  const devices = words.devices.map(splitOptions);
+  if (devices.some(({ driver }) => isNext(driver))) return recogniseNext(devices);
+  const [device, second] = devices;
+  if (device === undefined) return refuse(nothingFound(words, line));
+  if (second !== undefined) {
+    return refuse(
+      `The line has ${devices.length} nvme devices, but a lab has one disk: paste one of them, as in -device nvme,serial=deadbeef,lver=1.`,
+    );
   }
-  if (/^femu/i.test(driver)) {
-    return {
-      error: `${shown(driver)} is the spelling of FEMU${lver === '2' ? ' (open-channel 2.0)' : ''}, but ${SPEAKS} in qemu-nvme's spelling: ${WORKS}.`,
-    };
-  }
+  const { driver, options } = device;
+  if (driver === 'femu') return { ok: true, spelling: 'femu', device };
   if (driver !== 'nvme') {
+    return refuse(
+      `${shown(driver)} is not a device of this lab: the line has to begin with nvme, ocssd or femu, as in nvme,serial=deadbeef,lver=1.`,
+    );
+  }
+  if (words.image !== undefined) {
     return {
-      error: `${shown(driver)} is not a device of this lab: the line has to begin with nvme, as in nvme,serial=deadbeef,lver=1.`,
+      ok: true,
+      spelling: 'master',
+      device,
+      image: splitOptions(`image,${words.image}`).options,
     };
   }
+  const lver = options.findLast((option) => option.name === 'lver')?.value;
   if (lver === '2') {
-    return {
-      option: 'lver',
-      error: `lver=2 is the spelling of FEMU (open-channel 2.0), but ${SPEAKS}: ${WORKS}.`,
-    };
+    return refuse(
+      'lver=2 is the spelling of FEMU (open-channel 2.0), whose device is femu: femu,devsz_mb=1024,femu_mode=0,lver=2 would work.',
+      'lver',
+    );
   }
-  if (lver === undefined) {
-    const tell =
-      options.find(({ name }) => MASTER_ONLY.has(name)) ?? options.find(({ name }) => MASTER_HINTS.has(name));
-    if (tell !== undefined) {
-      return {
-        option: tell.name,
-        error: `${tell.name} is the spelling of qemu-nvme, branch master (open-channel 2.0), but ${SPEAKS}: ${WORKS}.`,
-      };
-    }
+  const isMaster = options.some(({ name }) => MASTER_ONLY.has(name) || MASTER_HINTS.has(name));
+  return lver === undefined && isMaster
+    ? { ok: true, spelling: 'master', device, image: undefined }
+    : { ok: true, spelling: 'ocssd12', device };
+}
+
+function isNext(driver: string): boolean {
+  return driver === 'ocssd' || driver === 'ocssd-ns';
+}
+
+function recogniseNext(devices: readonly GivenDevice[]): Recognised {
+  const controllers = devices.filter(({ driver }) => driver === 'ocssd');
+  const namespaces = devices.filter(({ driver }) => driver === 'ocssd-ns');
+  const [device] = controllers;
+  if (device === undefined) {
+    return refuse(
+      'ocssd-ns is the namespace of a controller that the line does not have: put -device ocssd,serial=deadbeef before it.',
+    );
   }
-  return undefined;
+  if (controllers.length + namespaces.length < devices.length || controllers.length > 1) {
+    return refuse(
+      `The line has ${devices.length} devices, but a lab has one disk: one -device ocssd with one -device ocssd-ns works.`,
+    );
+  }
+  if (namespaces.length > 1) {
+    return refuse(
+      `The line has ${namespaces.length} ocssd-ns devices, but an open-channel disk is one namespace here: one -device ocssd-ns works.`,
+    );
+  }
+  return { ok: true, spelling: 'next', device, namespace: namespaces[0] };
+}
+
+function nothingFound(words: FoundWords, line: string): string {
+  if (words.image !== undefined && !words.sawDeviceWord) {
+    return 'The line makes an ocssd image, but has no device that uses it: put -device nvme,drive=mynvme,serial=deadbeef behind it.';
+  }
+  const problem = words.sawDeviceWord
+    ? 'No -device of the line is an nvme'
+    : `There is no nvme device in ${shown(line) === '' ? 'an empty line' : shown(line)}`;
+  return `${problem}: write -device nvme,serial=deadbeef,lver=1 or the part of it from nvme on.`;
+}
+
+function refuse(error: string, option?: string): Recognised {
+  return option === undefined ? { ok: false, error } : { ok: false, option, error };
 }

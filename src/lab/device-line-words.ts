@@ -1,19 +1,21 @@
 /**
- * Finding the device in what somebody pasted: a bare `nvme,…`, one `-device nvme,…`, or a whole
- * qemu-system command line with quotes, comments and continued lines.
+ * Finding the device in what somebody pasted: a bare `nvme,…`, one `-device nvme,…`, or whole command lines
+ * (qemu-img, qemu-system) with quotes, comments and continued lines.
  */
 
-/** The option list that was found, with what was left aside. */
-export interface FoundDevice {
-  /** Driver and options, as between `-device` and the next word: `nvme,serial=deadbeef,…`. */
-  readonly body: string;
+/** What was found, and what was left aside. */
+export interface FoundWords {
+  /** Driver and options of each device, as between `-device` and the next word: `nvme,serial=deadbeef,…`. */
+  readonly devices: readonly string[];
+  /** The options of `qemu-img create -f ocssd -o …`; undefined where no such image is made. */
+  readonly image: string | undefined;
   /** Other words of the command line, in order. */
   readonly ignored: readonly string[];
+  readonly sawDeviceWord: boolean;
 }
 
 export type WordsResult =
-  | { readonly ok: true; readonly devices: readonly FoundDevice[]; readonly sawDeviceWord: boolean }
-  | { readonly ok: false; readonly error: string };
+  ({ readonly ok: true } & FoundWords) | { readonly ok: false; readonly error: string };
 
 /** Names that begin a device of this lab or of its relatives. */
 const DRIVER = /^(driver=)?(nvme|ocssd|femu)[\w-]*(,|$)/i;
@@ -65,7 +67,7 @@ export function shellWords(text: string): string[] {
   return words;
 }
 
-/** Every device in the text that this lab or a relative of it might mean. */
+/** Every device and image in the text that this lab or a relative of it might mean. */
 export function findDevices(text: string): WordsResult {
   if (text.length > MAX_CHARS) {
     return {
@@ -73,17 +75,49 @@ export function findDevices(text: string): WordsResult {
       error: `The line has ${text.length} characters, which no device line has: paste only the part after -device, as in nvme,serial=deadbeef,lver=1.`,
     };
   }
-  const words = joinAtCommas(shellWords(text));
+  const { words, image } = takeImage(joinAtCommas(shellWords(text)));
   const sawDeviceWord = words.some((word) => word === '-device' || word === '--device');
-  const devices: { body: string }[] = [];
+  const devices: string[] = [];
   const ignored: string[] = [];
   for (let i = 0; i < words.length; i += 1) {
     const word = words[i] ?? '';
-    const isDevice = sawDeviceWord ? /^--?device$/.test(words[i - 1] ?? '') : devices.length === 0;
-    if (isDevice && DRIVER.test(word)) devices.push({ body: word });
+    const isDevice = sawDeviceWord
+      ? /^--?device$/.test(words[i - 1] ?? '')
+      : devices.length === 0 || /^ocssd-ns,/i.test(word);
+    if (isDevice && DRIVER.test(word)) devices.push(word);
     else if (!/^--?device$/.test(word)) ignored.push(word);
   }
-  return { ok: true, sawDeviceWord, devices: devices.map(({ body }) => ({ body, ignored })) };
+  return { ok: true, sawDeviceWord, devices, image, ignored };
+}
+
+/** Takes a `qemu-img create -f ocssd` out of the words: its options, and the name of its file. */
+function takeImage(words: readonly string[]): {
+  readonly words: readonly string[];
+  readonly image: string | undefined;
+} {
+  const start = words.findIndex((word) => /(^|\/)qemu-img$/.test(word));
+  if (start < 0 || words[start + 1] !== 'create') return { words, image: undefined };
+  const options: string[] = [];
+  let isOcssd = false;
+  let files = 0;
+  let end = start + 2;
+  for (; end < words.length; end += 1) {
+    const word = words[end] ?? '';
+    const [, name = '', joined] = /^(-[fo]|--format|--options)(?:=?(.+))?$/.exec(word) ?? [];
+    if (name !== '') {
+      const value = joined ?? words[(end += 1)] ?? '';
+      if (/^-?-f/.test(name)) isOcssd = value === 'ocssd';
+      else options.push(value);
+    } else if (word === '-q' || /^\d[\d.]*[kmgt]?$/i.test(word)) {
+      // Quiet, or a size, which an ocssd image does not take.
+    } else if (word.startsWith('-') || files > 0 || DRIVER.test(word) || /qemu-system/.test(word)) {
+      break;
+    } else {
+      files += 1;
+    }
+  }
+  if (!isOcssd) return { words, image: undefined };
+  return { words: [...words.slice(0, start), ...words.slice(end)], image: options.join(',') };
 }
 
 /**

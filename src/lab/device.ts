@@ -1,5 +1,6 @@
 import { NvmeController, type ControllerPorts } from '../device/controller.ts';
 import type { ControllerConfig } from '../device/config.ts';
+import type { CommandEvent } from '../device/command-log.ts';
 import { type DeviceMedia, openMedia } from '../device/media.ts';
 import type { Namespace } from '../device/namespace.ts';
 import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
@@ -63,6 +64,16 @@ export class LabDevice {
   /** Told once if the store fails. */
   set onfailure(listener: ((error: StoreError) => void) | undefined) {
     this.media.units.onfailure = listener;
+  }
+
+  /** The commands that ended after `afterSequence`, oldest first: the last thousand or so are kept. */
+  commandEvents(afterSequence = 0): readonly CommandEvent[] {
+    return this.media.log.events(afterSequence);
+  }
+
+  /** The newest command that broke a rule. */
+  lastRefused(): CommandEvent | undefined {
+    return this.media.log.lastRefused();
   }
 
   get shape(): MapShape {

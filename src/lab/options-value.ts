@@ -1,4 +1,4 @@
-import { allowedPhrase, type OptionSpec } from './options.ts';
+import { allowedPhrase, type OptionSpec } from './options-build.ts';
 import { shown } from './size.ts';
 
 /** A value that was read, or one sentence that says why it cannot be. */
@@ -54,9 +54,11 @@ function fallback(spec: OptionSpec): number {
   return Number(spec.defaultValue);
 }
 
+/** Options whose extremes are possible as numbers, but with which hardly anything else goes. */
+const DEFAULT_IS_NEAREST = /^(lpgs_per_blk|num_chk|clba|l?num_sec|l?ws_min|l?ws_opt)$/;
+
 function nearestPossible(spec: OptionSpec, value: number): number {
-  // The extremes of pages are possible as numbers, but hardly any size goes with them.
-  if (spec.name === 'lpgs_per_blk') return fallback(spec);
+  if (DEFAULT_IS_NEAREST.test(spec.name)) return fallback(spec);
   if (spec.oneOf === undefined) return Math.min(Math.max(value, spec.min), spec.max);
   return spec.oneOf.reduce((best, one) => (Math.abs(one - value) < Math.abs(best - value) ? one : best));
 }

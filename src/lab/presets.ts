@@ -2,9 +2,9 @@
 export interface DiskPreset {
   readonly id: string;
   readonly title: string;
-  /** The device line, as in qemu-nvme. */
+  /** The device line, as in qemu-nvme or FEMU. */
   readonly line: string;
-  /** Size of the backing "file", from which the chunks follow. */
+  /** Size of the backing "file", from which the chunks follow; with 2.0 the size that the line itself makes. */
   readonly sizeBytes: number;
 }
 
@@ -42,6 +42,24 @@ export const presets: readonly DiskPreset[] = [
     title: 'Single plane: 4 LUNs, 128 MiB of flash',
     line: `${COMMON},lnum_lun=4,lnum_pln=1,lsecs_per_pg=4,lpgs_per_blk=32`,
     sizeBytes: 129 * MIB,
+  },
+  {
+    id: 'chunks-image',
+    title: 'Open-channel 2.0 (qemu-nvme, branch master): 2 × 2 parallel units, 512 MiB',
+    line: 'qemu-img create -f ocssd -o num_grp=2,num_pu=2,num_chk=64,num_sec=512 ocssd.img\n-device nvme,drive=mynvme,serial=deadbeef,lws_min=4,lws_opt=8,lmw_cunits=32,ms=16',
+    sizeBytes: 512 * MIB,
+  },
+  {
+    id: 'chunks-namespace',
+    title: 'Open-channel 2.0 (qemu-nvme, branch next): 4 parallel units, packed metadata, 512 MiB',
+    line: '-device ocssd,serial=deadbeef,id=nvme0 -device ocssd-ns,drive=mynvme,bus=nvme0,nsid=1,num_grp=1,num_pu=4,num_chk=64,clba=512,ws_min=4,ws_opt=8,mw_cunits=32',
+    sizeBytes: 512 * MIB,
+  },
+  {
+    id: 'femu',
+    title: 'Open-channel 2.0 (FEMU): 2 × 4 parallel units, 1 GiB',
+    line: '-device femu,devsz_mb=1024,namespaces=1,lver=2,lmetasize=16,nlbaf=5,lba_index=3,mdts=10,lnum_ch=2,lnum_lun=4,lnum_pln=2,lsec_size=4096,lsecs_per_pg=4,lpgs_per_blk=64,femu_mode=0',
+    sizeBytes: 1024 * MIB,
   },
   {
     id: 'plain',

@@ -2,13 +2,19 @@
 import type { Geometry } from '../flash/geometry.ts';
 import { isPowerOfTwo, lunRange } from './report-luns.ts';
 import { DEFAULT_MEMORY_BYTES } from './report-memory.ts';
-import { createTarget, MAX_OP, MIN_OP, type PblkAnswer } from './report-pblk.ts';
+import type { ChunkWriteRules } from '../flash/chunk-options.ts';
+import type { FactoryChunks } from './report-factory.ts';
+import { MAX_OP, MIN_OP } from './report-lines.ts';
+import { createTarget, type PblkAnswer } from './report-pblk.ts';
 import { type ChunkShape, chunksPerLun, fileBytesPerLine, sizeForChunks } from './size-chunks.ts';
 import { formatSize } from './size.ts';
 
 /** One `nvme lnvm create` on one disk. */
 export interface CreateTrial {
   readonly geometry: Geometry;
+  /** Of a device of 2.0, whose counts are not made from a size; undefined for 1.2. */
+  readonly writeRules?: ChunkWriteRules | undefined;
+  readonly factory?: FactoryChunks | undefined;
   readonly mdts: number;
   readonly maxSecsPerRq: number;
   readonly lunBegin: number;
@@ -62,6 +68,17 @@ function fewerChunks(trial: CreateTrial): number | undefined {
   return undefined;
 }
 
+/** How many LUNs a range may have: with 1.2 powers of two; with 2.0 also whole groups, and what was asked. */
+function countsUpTo(total: number, trial: CreateTrial): readonly number[] {
+  const counts = new Set<number>();
+  for (let count = 1; count <= total; count *= 2) counts.add(count);
+  if (trial.writeRules !== undefined) {
+    for (const count of [trial.geometry.numLun, total, trial.lunEnd - trial.lunBegin + 1])
+      if (Number.isInteger(count) && count >= 1 && count <= total) counts.add(count);
+  }
+  return [...counts].sort((a, b) => a - b);
+}
+
 /** The LUN range nearest to the one asked for that works: first the count, then the place. */
 export function nearestRange(
   trial: CreateTrial,
@@ -71,7 +88,7 @@ export function nearestRange(
   const askedBegin = Math.min(Math.max(0, Math.trunc(trial.lunBegin) || 0), total - 1);
   const asked = Math.max(1, Math.min(total, Math.trunc(trial.lunEnd) || 0) - askedBegin + 1);
   let best: { begin: number; end: number; far: number } | undefined;
-  for (let count = 1; count <= total; count *= 2) {
+  for (const count of countsUpTo(total, trial)) {
     const starts = new Set([
       askedBegin,
       askedBegin - (askedBegin % count),
@@ -101,7 +118,7 @@ export function adviseRange(trial: CreateTrial): string | undefined {
 /** A larger disk. */
 export function adviseLarger(trial: CreateTrial): string | undefined {
   const chunks = moreChunks(trial);
-  return chunks === undefined ? undefined : `with --size ${sizeText(trial.geometry, chunks)} it works`;
+  return chunks === undefined ? undefined : `with ${moreText(trial, chunks)} it works`;
 }
 
 /** The same disk with fewer and larger chunks. */
@@ -111,7 +128,9 @@ export function adviseLargerChunks(trial: CreateTrial): string | undefined {
     numPg *= 2;
     numChk = Math.floor(numChk / 2);
     if (works({ ...trial, geometry: { ...trial.geometry, numPg, numChk } }))
-      return `lpgs_per_blk=${numPg} works`;
+      return trial.writeRules === undefined
+        ? `lpgs_per_blk=${numPg} works`
+        : `with ${numChk} chunks of ${secsOf(trial, numPg)} sectors it works`;
   }
   return undefined;
 }
@@ -121,7 +140,10 @@ export function adviseLargerBoth(trial: CreateTrial): string | undefined {
   for (let numPg = trial.geometry.numPg * 2; numPg <= 0xffff; numPg *= 2) {
     const geometry = { ...trial.geometry, numPg, numChk: 0 };
     const chunks = moreChunks({ ...trial, geometry });
-    if (chunks !== undefined) return `lpgs_per_blk=${numPg} with --size ${sizeText(geometry, chunks)} works`;
+    if (chunks === undefined) continue;
+    return trial.writeRules === undefined
+      ? `lpgs_per_blk=${numPg} with --size ${sizeText(geometry, chunks)} works`
+      : `with ${chunks} chunks of ${secsOf(trial, numPg)} sectors it works`;
   }
   return undefined;
 }
@@ -133,13 +155,27 @@ export function adviseRangeAndSize(trial: CreateTrial): string | undefined {
   const chunks = moreChunks({ ...trial, lunBegin: range.begin, lunEnd: range.end });
   return chunks === undefined
     ? undefined
-    : `-b ${range.begin} -e ${range.end} with --size ${sizeText(trial.geometry, chunks)} works`;
+    : `-b ${range.begin} -e ${range.end} with ${moreText(trial, chunks)} works`;
 }
 
 /** A smaller disk. */
 export function adviseSmaller(trial: CreateTrial): string | undefined {
   const chunks = fewerChunks(trial);
-  return chunks === undefined ? undefined : `with --size ${sizeTextAtMost(trial.geometry, chunks)} it works`;
+  if (chunks === undefined) return undefined;
+  return trial.writeRules === undefined
+    ? `with --size ${sizeTextAtMost(trial.geometry, chunks)} it works`
+    : `with ${chunks} chunks in each parallel unit it works`;
+}
+
+/** More chunks, as they are asked for: with 1.2 by the size, with 2.0 by their number. */
+function moreText(trial: CreateTrial, chunks: number): string {
+  return trial.writeRules === undefined
+    ? `--size ${sizeText(trial.geometry, chunks)}`
+    : `${chunks} chunks in each parallel unit`;
+}
+
+function secsOf({ geometry }: CreateTrial, numPg: number): number {
+  return numPg * geometry.secsPerPg;
 }
 
 function sizeText(shape: ChunkShape, chunks: number): string {
@@ -178,9 +214,23 @@ export function adviseMemory(trial: CreateTrial): string | undefined {
 }
 
 export function adviseOob(trial: CreateTrial): string | undefined {
-  return works({ ...trial, geometry: { ...trial.geometry, oobSizeBytes: 16 } })
+  if (!works({ ...trial, geometry: { ...trial.geometry, oobSizeBytes: 16 } })) return undefined;
+  return trial.writeRules === undefined
     ? 'lmetasize=16 works'
-    : undefined;
+    : 'with 16 bytes of metadata for each sector it works';
+}
+
+/** A smaller optimal write, for chunks that the present one does not divide. */
+export function adviseWrites(trial: CreateTrial): string | undefined {
+  const { writeRules, geometry } = trial;
+  if (writeRules === undefined) return undefined;
+  const { wsMin, mwCunits } = writeRules;
+  for (let wsOpt = writeRules.wsOpt - wsMin; wsOpt >= wsMin; wsOpt -= wsMin) {
+    if ((geometry.numPg * geometry.secsPerPg) % wsOpt !== 0) continue;
+    if (works({ ...trial, writeRules: { wsMin, wsOpt, mwCunits } }))
+      return `an optimal write of ${wsOpt} sectors works`;
+  }
+  return undefined;
 }
 
 /** A target over the whole device, as a disk without further options has it. */

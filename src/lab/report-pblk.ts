@@ -1,16 +1,36 @@
 /**
  * What pblk of Linux 5.10 on i386 does when a target is created on a fresh disk: drivers/lightnvm/core.c
- * (nvm_create_tgt) and pblk-init.c (pblk_init), in the kernel's order and in its integer widths, for a
- * device of specification 1.2. Structure sizes were taken from the built kernel.
+ * (nvm_create_tgt) and pblk-init.c (pblk_init), in the kernel's order and in its integer widths, for devices of
+ * specification 1.2 and 2.0. Structure sizes were taken from the built kernel.
  */
 import { addressFormat, bitsFor } from '../flash/address.ts';
+import type { ChunkWriteRules } from '../flash/chunk-options.ts';
 import type { Geometry } from '../flash/geometry.ts';
+import {
+  bitmapBytes,
+  bufferEntriesFor,
+  lineMeta,
+  MAX_OP,
+  maxTransferBytes,
+  MIN_OP,
+  minChks,
+  NVM_MAX_VLBA,
+  PBLK_DATA_LINES,
+  PBLK_DEFAULT_OP,
+  provision,
+  SIZE_OF,
+} from './report-lines.ts';
+import type { FactoryChunks } from './report-factory.ts';
 import { isPowerOfTwo, type LunRange } from './report-luns.ts';
 import { KernelMemory } from './report-memory.ts';
 
 /** Everything that create depends on. */
 export interface PblkQuestion {
   readonly geometry: Geometry;
+  /** What a device of 2.0 says of writes; undefined for 1.2. */
+  readonly writeRules?: ChunkWriteRules | undefined;
+  /** Bad chunks of the disk; undefined for none. */
+  readonly factory?: FactoryChunks | undefined;
   readonly range: LunRange;
   /** Identify Controller MDTS, in powers of two of 4 KiB; 0 is no limit. */
   readonly mdts: number;
@@ -29,6 +49,7 @@ export type PblkFailure =
   | 'line-memory' // could not initialize lines
   | 'unbalanced' // unbalanced LUN config.
   | 'bad-block-table' // get bad block table failed
+  | 'all-bad' // too many bad blocks prevent for sane instance
   | 'op-too-small' // OP too small to create a sane instance
   | 'buffer-memory' // could not initialize write buffer
   | 'l2p-memory' // failed to allocate L2P
@@ -42,6 +63,7 @@ export type PblkDanger =
   | 'channels-not-power-of-two'
   | 'luns-not-power-of-two'
   | 'requests-too-large'
+  | 'ragged-chunks' // ws_opt does not divide a chunk: sectors behind its end are addressed
   | 'writes-hang' // the rate limiter's upper threshold is negative
   | 'gc-too-late'; // … or is reached only when no free line is left
 
@@ -62,124 +84,8 @@ export interface PblkAnswer {
   /** Bytes asked for the L2P table: a size_t, so modulo 2^32. */
   readonly l2pBytes: number;
   readonly scanReads: number;
-}
-
-/** pblk.h PBLK_DEFAULT_OP; lightnvm.h NVM_TARGET_MIN_OP, NVM_TARGET_MAX_OP, NVM_MAX_VLBA. */
-const PBLK_DEFAULT_OP = 11;
-export const MIN_OP = 3;
-export const MAX_OP = 80;
-const NVM_MAX_VLBA = 64;
-const PBLK_DATA_LINES = 4;
-
-/** sizeof on i386, from the built kernel's objects or, for wire structures, from pblk.h. */
-const SIZE_OF = {
-  pblkSecMeta: 16,
-  lineSmeta: 60,
-  lineEmeta: 72,
-  waCounters: 24,
-  nvmChkMeta: 32,
-  pblkLun: 20,
-  pblkLine: 124,
-  pblkWErrGc: 12,
-  pblkRbEntry: 48,
-  bbTableHeader: 64,
-} as const;
-
-/** pci.c NVME_MAX_KB_SZ: what the driver transfers at most, in sectors of 512 bytes. */
-const DRIVER_MAX_HW_SECTORS = 4096 << 1;
-
-const u32 = (n: number): number => n >>> 0;
-const mul = (a: number, b: number): number => Math.imul(a, b) >>> 0;
-/** DIV_ROUND_UP in 32 bits, where the addition can wrap. */
-const divRoundUp = (n: number, d: number): number => Math.floor(u32(n + d - 1) / d);
-/** include/linux/bitops.h get_count_order. */
-const countOrder = (n: number): number => (u32(n) === 0 ? -1 : 32 - Math.clz32(u32(n) - 1));
-/** BITS_TO_LONGS(n) * sizeof(long). */
-const bitmapBytes = (bits: number): number => Math.ceil(bits / 32) * 4;
-
-/** Largest transfer in bytes (core.c nvme_init_identify, pci.c nvme_reset_work, blk_queue_max_hw_sectors). */
-function maxTransferBytes(mdts: number): number {
-  const sectors = mdts === 0 ? DRIVER_MAX_HW_SECTORS : Math.min(DRIVER_MAX_HW_SECTORS, u32(1 << (mdts + 3)));
-  return Math.max(8, sectors) * 512;
-}
-
-interface LineMeta {
-  readonly secPerLine: number;
-  readonly smetaSec: number;
-  readonly emetaSec: number;
-  readonly minBlkLine: number;
-}
-
-/**
- * pblk_line_meta_init and calc_emeta_len. The list of valid-sector counts takes no room: its length is
- * computed from l_mg->nr_lines, which pblk_line_mg_init sets only afterwards (seen in a running kernel).
- * Undefined when the loop would not end.
- */
-function lineMeta(clba: number, allLuns: number, wsOpt: number, csecs: number): LineMeta | undefined {
-  const secPerLine = mul(clba, allLuns);
-  const lunBitmapLen = bitmapBytes(allLuns);
-  const smetaSec = Math.ceil((SIZE_OF.lineSmeta + lunBitmapLen) / (wsOpt * csecs)) * wsOpt;
-  const header = divRoundUp(SIZE_OF.lineEmeta + lunBitmapLen + SIZE_OF.waCounters, csecs);
-  for (let emetaSec = wsOpt; emetaSec < 2 ** 26; emetaSec += wsOpt) {
-    const dsecPerLine = u32(secPerLine - emetaSec);
-    const lbas = divRoundUp(mul(dsecPerLine, 8), csecs);
-    const needed = u32(mul(header, csecs) + mul(lbas, csecs));
-    if (needed <= mul(emetaSec, csecs)) {
-      const minBlkLine = 1 + (allLuns > 1 ? divRoundUp(smetaSec + emetaSec, clba) : 0);
-      return { secPerLine, smetaSec, emetaSec, minBlkLine };
-    }
-  }
-  return undefined;
-}
-
-/** pblk-rb.c pblk_rb_calculate_size, with the arguments of pblk_rwb_init. */
-function bufferEntriesFor(mwCunits: number, wsOpt: number, allLuns: number): number {
-  const threshold = mul(mwCunits, allLuns);
-  const pgsInBuffer = mul(Math.max(mwCunits, wsOpt) + wsOpt, allLuns);
-  const thrSz = 2 ** countOrder(threshold + NVM_MAX_VLBA);
-  const maxSz = Math.max(thrSz, pgsInBuffer);
-  const maxIo = 2 ** Math.max(countOrder(maxSz), countOrder(NVM_MAX_VLBA << 1));
-  return threshold + NVM_MAX_VLBA >= maxIo ? maxIo * 2 : maxIo;
-}
-
-/** pblk.h pblk_get_min_chks. */
-const minChks = (op: number, blkPerLine: number): number => mul(divRoundUp(100, op), blkPerLine);
-
-interface Provision {
-  readonly op: number;
-  readonly opBlks: number;
-  readonly blkMeta: number;
-  readonly room: number;
-  /** sector_t: 64 bits, and wraps when more is reserved than there is. */
-  readonly capacity: bigint;
-}
-
-/** pblk_set_provision. Undefined for "OP too small to create a sane instance". */
-function provision(
-  nrFreeChks: number,
-  allLuns: number,
-  nrLines: number,
-  meta: LineMeta,
-  clba: number,
-  wsOpt: number,
-  wsData: number,
-  givenOp: number | undefined,
-): Provision | undefined {
-  let op = givenOp ?? PBLK_DEFAULT_OP;
-  const minimum = minChks(op, allLuns);
-  let provisioned = Math.floor((nrFreeChks * (100 - op)) / 100);
-  if (nrFreeChks - provisioned < minimum) {
-    if (givenOp !== undefined) return undefined;
-    // int minus unsigned int: 32 bits, then widened without a sign.
-    provisioned = u32(nrFreeChks - minimum);
-    op = Math.floor(mul(100, minimum) / nrFreeChks);
-  }
-  const opBlks = (nrFreeChks - provisioned) | 0;
-  const secMeta = mul(meta.smetaSec + meta.emetaSec, nrLines);
-  const blkMeta = divRoundUp(secMeta, clba) | 0;
-  const usable = Math.floor(clba / wsOpt) * wsData;
-  const capacity = BigInt.asUintN(64, (BigInt(provisioned) - BigInt(blkMeta)) * BigInt(usable));
-  return { op, opBlks, blkMeta, room: nrFreeChks - opBlks - blkMeta, capacity };
+  /** Bytes of the chunk log that 2.0 reads instead. */
+  readonly chunkLogBytes: number;
 }
 
 /** Creates the target on paper. Pure. */
@@ -188,10 +94,8 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   const memory = new KernelMemory(question.memoryBytes);
   const luns = range.allLuns;
   const lines = g.numChk;
-  // nvme_nvm_setup_12: what 1.2 says is unfolded into the terms of 2.0.
-  const wsMin = g.secsPerPg;
-  const wsOpt = g.secsPerPg * g.numPln;
-  const mwCunits = wsMin << 3;
+  const is20 = question.writeRules !== undefined;
+  const { wsOpt, mwCunits } = question.writeRules ?? rules12(g);
   const clba = g.secsPerPg * g.numPln * g.numPg;
   const csecs = g.secSizeBytes;
   const transferBytes = maxTransferBytes(mdts);
@@ -213,6 +117,7 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
     bufferBytes,
     l2pBytes: 0,
     scanReads: 0,
+    chunkLogBytes: is20 ? luns * lines * SIZE_OF.nvmChkMeta : 0,
   };
   const fails = (failure: PblkFailure): PblkAnswer => ({ ...answer, failure });
 
@@ -234,12 +139,14 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
     memory.vmalloc(meta.emetaSec * csecs * PBLK_DATA_LINES);
   if (!lineMemory) return fails('line-memory');
 
-  // pblk_luns_init, then the scan: F2h and one sense read for each chunk.
+  // pblk_luns_init, then the scan: with 1.2 F2h and one sense read for each good chunk, with 2.0 the chunk log.
   if (range.numLun < 0) return fails('unbalanced');
   const chunkMetaBytes = luns * lines * SIZE_OF.nvmChkMeta;
   if (!memory.kmalloc(luns * SIZE_OF.pblkLun) || !memory.vmalloc(chunkMetaBytes)) return fails('line-memory');
-  if (SIZE_OF.bbTableHeader + lines * g.numPln > transferBytes) return fails('bad-block-table');
-  answer = { ...answer, scanReads: luns * lines };
+  if (!is20 && SIZE_OF.bbTableHeader + lines * g.numPln > transferBytes) return fails('bad-block-table');
+  const whole = { freeChunks: luns * lines, freeLines: lines, goodChunks: luns * lines };
+  const usable = question.factory?.usable(g, range, meta.minBlkLine) ?? whole;
+  answer = { ...answer, scanReads: is20 ? 0 : usable.goodChunks };
 
   const lunBitmapLen = bitmapBytes(luns);
   const perLine =
@@ -249,7 +156,17 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
     memory.kmalloc(SIZE_OF.pblkWErrGc, lines);
   if (!perLine) return fails('line-memory');
 
-  const provisioned = provision(luns * lines, luns, lines, meta, clba, wsOpt, wsData, givenOp);
+  if (usable.freeChunks === 0) return fails('all-bad');
+  const provisioned = provision(
+    usable.freeChunks,
+    luns,
+    usable.freeLines,
+    meta,
+    clba,
+    wsOpt,
+    wsData,
+    givenOp,
+  );
   if (provisioned === undefined) return fails('op-too-small');
   memory.vfree(chunkMetaBytes);
   answer = { ...answer, opPercent: provisioned.op, roomChunks: provisioned.room };
@@ -259,7 +176,7 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   if (!buffer) return fails('buffer-memory');
 
   // pblk_l2p_init: a size_t of 32 bits.
-  const entryBytes = addressBits(g, range) < 32 ? 4 : 8;
+  const entryBytes = addressBits(question) < 32 ? 4 : 8;
   const mapBytes = BigInt(entryBytes) * provisioned.capacity;
   const l2pBytes = Number(BigInt.asUintN(32, mapBytes));
   answer = { ...answer, l2pBytes };
@@ -288,16 +205,29 @@ function takeBuffer(memory: KernelMemory, bufferBytes: number): boolean {
   return memory.kmalloc(blockBytes, bufferBytes / blockBytes);
 }
 
+/** nvme_nvm_setup_12: what 1.2 says is unfolded into the terms of 2.0. */
+function rules12(g: Geometry): ChunkWriteRules {
+  return { wsMin: g.secsPerPg, wsOpt: g.secsPerPg * g.numPln, mwCunits: g.secsPerPg << 3 };
+}
+
 /** pblk->addrf_len: bits of an address in the target, or negative when pblk_set_addrf_12 gave up. */
-function addressBits(g: Geometry, range: LunRange): number {
+function addressBits({ geometry: g, range, writeRules }: PblkQuestion): number {
+  const lunBits = bitsFor(range.numCh) + bitsFor(range.numLun);
+  // pblk_set_addrf_20: the device's own widths for chunk and sector.
+  if (writeRules !== undefined) return bitsFor(g.numPg * g.secsPerPg) + bitsFor(g.numChk) + lunBits;
   if (!isPowerOfTwo(range.numCh) || !isPowerOfTwo(range.numLun)) return -22;
   const { sec, pln, pg, blk } = addressFormat(g);
-  return sec.bits + pln.bits + pg.bits + blk.bits + bitsFor(range.numCh) + bitsFor(range.numLun);
+  return sec.bits + pln.bits + pg.bits + blk.bits + lunBits;
 }
 
 function dangerOfRange(question: PblkQuestion): PblkDanger | undefined {
-  const { range, maxSecsPerRq } = question;
+  const { range, maxSecsPerRq, writeRules, geometry: g } = question;
   if (range.overrunsChannel) return 'overruns-channel';
+  if (writeRules !== undefined) {
+    // Counts need not be powers of two: addr_to_gen_ppa divides for 2.0 (pblk_set_addrf_20, pblk.h). But it goes
+    // round by ws_opt, so that the last round of a line may reach past the chunks' ends.
+    return (g.numPg * g.secsPerPg) % writeRules.wsOpt === 0 ? undefined : 'ragged-chunks';
+  }
   // pblk_set_addrf_12 prints and returns -EINVAL, and pblk_set_addrf takes that for a length.
   if (!isPowerOfTwo(range.numCh)) return 'channels-not-power-of-two';
   if (range.numLun > 0 && !isPowerOfTwo(range.numLun)) return 'luns-not-power-of-two';

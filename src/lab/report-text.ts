@@ -23,7 +23,9 @@ export function formatReport(report: GeometryReport): string {
         `${report.bufferEntries} entries, ${readableBytes(report.bufferBytes)} of contiguous kernel memory`,
       ),
       row('L2P table', `${readableBytes(report.l2pBytes)} of kernel memory`),
-      row('scan', `${report.scanReads} reads`),
+      report.chunkLogBytes > 0
+        ? row('chunk log', readableBytes(report.chunkLogBytes))
+        : row('scan', `${report.scanReads} reads`),
     );
   }
   return lines.join('\n');

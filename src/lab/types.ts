@@ -1,5 +1,6 @@
 /** The nouns of one lab that others may see: the page (by way of src/rpc), the command line, the tests. */
 
+import type { ChunkWriteRules } from '../flash/chunk-options.ts';
 import type { Geometry } from '../flash/geometry.ts';
 
 /** Where a machine is in its life. */
@@ -57,8 +58,10 @@ export interface GeometryReport {
   readonly bufferBytes: number;
   /** Kernel memory for the logical-to-physical table. */
   readonly l2pBytes: number;
-  /** Reads that create sends to find out which chunks are written (the 1.2 sense reads). */
+  /** Reads that create sends to find out which chunks are written (the 1.2 sense reads); 0 with 2.0. */
   readonly scanReads: number;
+  /** Bytes of the chunk log that create reads instead (2.0); 0 with 1.2. */
+  readonly chunkLogBytes: number;
 }
 
 /** A device line as it was understood. */
@@ -66,16 +69,38 @@ export type DeviceLineResult = DeviceLineOk | DeviceLineError;
 
 export interface DeviceLineOk {
   readonly ok: true;
-  readonly kind: 'ocssd12' | 'plain';
+  readonly kind: 'ocssd12' | 'ocssd20' | 'plain';
   /** Which program's spelling was recognised, e.g. "qemu-nvme, branch ocssd12". */
   readonly dialect: string;
   /** Every option, its value, its default, and one phrase on what it does here. */
   readonly options: readonly OptionRow[];
   /** Things the reader should know although the line is accepted (files that are not needed here …). */
   readonly notes: readonly string[];
+  /** In the words of 1.2: groups are channels, parallel units LUNs (2.0). */
   readonly geometry: Geometry;
-  /** For a plain disk: its logical blocks. */
+  /** Sectors of the whole disk; of a plain one its logical blocks, of all namespaces together. */
   readonly totalSecs: number;
+  /** Namespaces that the disk is made of. */
+  readonly namespaces: number;
+  /**
+   * Size of the disk, which may be another than was asked for: a geometry of 2.0 that is written out decides
+   * it, and so does devsz_mb. The line with this size gives the same disk.
+   */
+  readonly sizeBytes: number;
+  /** ws_min, ws_opt and mw_cunits (2.0 only). */
+  readonly writeRules?: ChunkWriteRules;
+}
+
+/** Contents of the files that a device line names; the names themselves are only names here. */
+export interface DeviceFiles {
+  /** States of chunks (lchunkstate, chunkinfo); src/lab/chunk-files.ts has the format. 2.0 only. */
+  readonly chunkInfo?: string;
+  /** Resets that fail (lresetfail, resetfail). 2.0 only. */
+  readonly resetFail?: string;
+  /** Writes that fail (lwritefail, writefail). 2.0 only. */
+  readonly writeFail?: string;
+  /** The bad-block table of a new disk (lbbtable): one byte a block, in the order LUN, chunk, plane. 1.2 only. */
+  readonly badBlocks?: Uint8Array;
 }
 
 export interface OptionRow {
@@ -101,10 +126,12 @@ export interface ExecResult {
 
 /** Enough to lay the flash map out. A plain disk has no map of cells: kind 'plain'. */
 export interface MapShape extends Geometry {
-  readonly kind: 'ocssd12' | 'plain';
+  readonly kind: 'ocssd12' | 'ocssd20' | 'plain';
 }
 
 export type { SectorAddress } from '../flash/address.ts';
+export type { CommandEvent, LoggedAddress } from '../device/command-log.ts';
+export type { Rule } from '../spec/rules.ts';
 
 export interface ChunkDetails {
   readonly ch: number;

@@ -6,6 +6,7 @@
 import type {
   BootProgress,
   ChunkDetails,
+  CommandEvent,
   Counters,
   DeviceLineResult,
   ExecResult,
@@ -111,6 +112,13 @@ export interface LabRemote {
   mapSnapshot(): Promise<MapFrame | undefined>;
   /** What one chunk is, for the details on click. */
   chunkDetails(ch: number, lun: number, chk: number): Promise<ChunkDetails>;
+  /**
+   * Commands that ended since power on, decoded, oldest first: those after `afterSequence` that are still kept
+   * (the last thousand or so). Empty while the power is off.
+   */
+  commandLog(afterSequence?: number): Promise<readonly CommandEvent[]>;
+  /** The newest command that broke a rule. */
+  lastRefused(): Promise<CommandEvent | undefined>;
   /** One sector's data and OOB as stored; undefined when it was never written since its last erase. */
   sectorBytes(address: SectorAddress): Promise<{ data: Uint8Array; oob: Uint8Array } | undefined>;
 }

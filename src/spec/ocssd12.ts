@@ -52,7 +52,18 @@ export const identify12 = struct(4096, {
   cpar: u16(308),
 });
 
-/** mpos: NVM_ID_... single, dual and quad plane for read (bits 0..), write (8..), erase (16..). */
+/** cap: NVM_ID_DCAP_BBLKMGMT (F1h and F2h work), NVM_UD_DCAP_ECC (the drive corrects) of lightnvm.h. */
+export const Capability12 = { badBlockTable: 0x1, ecc: 0x2 } as const;
+/** mccap: NVM_ID_CAP_SLC, _CMD_SUSPEND, _SCRAMBLE, _ENCRYPT of lightnvm.h: which control bits are understood. */
+export const MediaCapability12 = { slc: 0x1, suspend: 0x2, scramble: 0x4, encrypt: 0x8 } as const;
+/** fmtype: NVM_ID_FMTYPE_SLC of lightnvm.h. */
+export const FLASH_MEDIA_SLC = 0;
+
+/**
+ * mpos: bit 0 single, bit 1 dual, bit 2 quad plane, for read in byte 0, write in byte 1, erase in byte 2. One
+ * mode only is announced: nvme_nvm_setup_12 tests for dual (0x020202) before quad (0x040404), so a quad-plane
+ * drive that announced both would be used as a dual-plane one.
+ */
 export const planeModes: Readonly<Record<number, number>> = { 1: 0x010101, 2: 0x020202, 4: 0x040404 };
 
 /** Bad-block table as F2h returns it: 64 bytes, then one byte a block (index = block × planes + plane). */

@@ -27,6 +27,8 @@ export const Status = {
   lbaOutOfRange: 0x80 | DNR,
   capacityExceeded: 0x81 | DNR,
   namespaceNotReady: 0x82 | DNR,
+  /** NVME_SC_FORMAT_IN_PROGRESS of later kernels' include/linux/nvme.h */
+  formatInProgress: 0x84 | DNR,
 
   // Command specific (SCT 1).
   completionQueueInvalid: 0x100 | DNR,
@@ -64,6 +66,8 @@ export const Status = {
   unwrittenBlock: 0x287 | DNR,
   offlineChunk: 0x2c0 | DNR,
   invalidReset: 0x2c1 | DNR,
+  /** SPDK_OCSSD_SC_WRITE_FAIL_CHUNK_EARLY_CLOSE */
+  chunkEarlyClose: 0x2f1 | DNR,
   outOfOrderWrite: 0x2f2 | DNR,
 } as const;
 
@@ -102,6 +106,7 @@ const meanings: Readonly<Record<keyof typeof Status, string>> = {
   lbaOutOfRange: 'An address is outside the device.',
   capacityExceeded: 'The namespace has no room left.',
   namespaceNotReady: 'The namespace cannot be used at this moment.',
+  formatInProgress: 'The namespace was formatted while the command was waiting.',
   completionQueueInvalid: 'The completion queue does not exist.',
   invalidQueueId: 'The queue identifier cannot be used.',
   invalidQueueSize: 'The queue has too few or too many entries.',
@@ -125,6 +130,7 @@ const meanings: Readonly<Record<keyof typeof Status, string>> = {
   unwrittenBlock: 'A sector that was never written, or was given back, was read.',
   offlineChunk: 'The chunk is out of order for ever.',
   invalidReset: 'The chunk cannot be reset in its state.',
+  chunkEarlyClose: 'The write failed and closed its chunk; what lies below the write pointer can be read.',
   outOfOrderWrite: "The write was not at its chunk's write pointer.",
 };
 
@@ -137,16 +143,39 @@ export function statusMeaning(status: StatusCode): string {
 }
 
 /** The rule that a status alone tells to be broken, where nothing more exact was said. */
+const statusRules: ReadonlyMap<StatusCode, Rule> = new Map<StatusCode, Rule>([
+  [Status.invalidOpcode, 'opcode'],
+  [Status.invalidField, 'field'],
+  [Status.commandIdConflict, 'command-id'],
+  [Status.dataTransferError, 'prp'],
+  [Status.internalError, 'internal'],
+  [Status.invalidNamespace, 'namespace'],
+  [Status.commandSequenceError, 'queue'],
+  [Status.prpOffsetInvalid, 'prp'],
+  [Status.lbaOutOfRange, 'range'],
+  [Status.capacityExceeded, 'range'],
+  [Status.completionQueueInvalid, 'queue'],
+  [Status.invalidQueueId, 'queue'],
+  [Status.invalidQueueSize, 'queue'],
+  [Status.invalidInterruptVector, 'queue'],
+  [Status.invalidQueueDeletion, 'queue'],
+  [Status.abortLimitExceeded, 'abort-limit'],
+  [Status.asyncEventLimitExceeded, 'event-limit'],
+  [Status.invalidLogPage, 'log-page'],
+  [Status.featureNotSaveable, 'feature'],
+  [Status.featureNotChangeable, 'feature'],
+  [Status.featureNotNamespaceSpecific, 'feature'],
+  [Status.writeToReadOnlyRange, 'read-only'],
+  [Status.emptyPage, 'unwritten-read'],
+  [Status.unwrittenBlock, 'unwritten-read'],
+  [Status.eccFailure, 'storage'],
+  [Status.compareFailed, 'compare-differs'],
+  [Status.offlineChunk, 'bad-block'],
+  [Status.invalidReset, 'reset-state'],
+  [Status.outOfOrderWrite, 'write-pointer'],
+]);
+
+/** The rule of {@link statusRules}; undefined for a status that breaks none, or any of several. */
 export function statusRule(status: StatusCode): Rule | undefined {
-  switch (status) {
-    case Status.emptyPage:
-    case Status.unwrittenBlock:
-      return 'unwritten-read';
-    case Status.compareFailed:
-      return 'compare-differs';
-    case Status.outOfOrderWrite:
-      return 'write-pointer';
-    default:
-      return undefined;
-  }
+  return statusRules.get(status) ?? statusRules.get(status | DNR);
 }

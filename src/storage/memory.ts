@@ -5,6 +5,8 @@ import { busyHere, closedDisk, missingDisk } from './errors.ts';
 
 /** Disks in RAM: for private windows, for tests, and for readers who want speed. Gone with the tab. */
 
+const SPARE_UNITS = 1024;
+
 /** A disk whether open or not. */
 interface KeptDisk {
   summary: DiskSummary;
@@ -83,6 +85,8 @@ class MemoryDisk implements OpenDisk {
   onlost: ((error: Error) => void) | undefined;
   readonly #disk: KeptDisk;
   #closed = false;
+  /** Buffers of erased units: fresh memory costs more than the copy into it. */
+  readonly #spare: Uint8Array[] = [];
 
   constructor(disk: KeptDisk) {
     this.#disk = disk;
@@ -101,6 +105,10 @@ class MemoryDisk implements OpenDisk {
     return this.#disk.units.get(unit);
   }
 
+  spareUnit(): Uint8Array | undefined {
+    return this.#spare.pop();
+  }
+
   async loadTable(): Promise<readonly TableShard[]> {
     if (this.#closed) throw closedDisk();
     return [...this.#disk.shards].map(([shard, bytes]) => ({ shard, bytes: bytes.slice() }));
@@ -114,7 +122,13 @@ class MemoryDisk implements OpenDisk {
       return Promise.reject(error as Error);
     }
     const { units, shards } = this.#disk;
-    for (const run of commit.erased) eraseRun(units, run.first, run.count);
+    for (const { first, count } of commit.erased) {
+      for (let unit = first; unit < first + count && this.#spare.length < SPARE_UNITS; unit++) {
+        const bytes = units.get(unit);
+        if (bytes !== undefined) this.#spare.push(bytes);
+      }
+      eraseRun(units, first, count);
+    }
     // Written sectors of a unit never change, so the caller's own array is kept: a RAM disk costs its data once.
     for (const { unit, bytes } of commit.units) units.set(unit, bytes);
     // The table is changed in place all the time: what was committed needs a copy.

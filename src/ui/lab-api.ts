@@ -1,4 +1,5 @@
 import type {
+  CommandEvent,
   DeviceLineResult,
   DiskRow,
   ExecResult,
@@ -38,6 +39,11 @@ export interface LabDevice {
   report(line?: string, sizeBytes?: number, lunBegin?: number, lunEnd?: number): Promise<GeometryReport>;
   /** Puts line and size into the set-up panel; power on then makes a disk of them. */
   set(line: string, sizeBytes: number): Promise<DeviceLineResult>;
+  /**
+   * The commands that the device carried out or refused since power on, decoded, oldest first: those after
+   * `afterSequence`, as far as they are still kept. Empty while the power is off.
+   */
+  log(afterSequence?: number): Promise<readonly CommandEvent[]>;
 }
 
 export interface LabDisk {
@@ -116,6 +122,7 @@ export function makeLabApi(lab: LabState, started: Promise<void>): LabApi {
         lab.setup.setSize(sizeBytes);
         return parsed;
       },
+      log: async (afterSequence = 0) => (await client()).commandLog(afterSequence),
     },
     disk: {
       list: async () => (await client()).listDisks(),

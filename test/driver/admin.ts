@@ -66,6 +66,12 @@ export const admin = {
     opcode: AdminOpcode.abort,
     cdw10: ((cid << 16) | sqId) >>> 0,
   }),
+  /** `more`: MSET (bit 4), PI, PIL, SES as they are in dword 10. */
+  formatNvm: (nsid: number, lbaf: number, more = 0): Sqe => ({
+    opcode: AdminOpcode.formatNvm,
+    nsid,
+    cdw10: lbaf | more,
+  }),
   asyncEvent: (): Sqe => ({ opcode: AdminOpcode.asyncEventRequest }),
 
   geometry: (nsid: number, prps: Prps): Sqe => ({ opcode: AdminOpcode.geometry, nsid, ...prps }),

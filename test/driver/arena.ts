@@ -1,14 +1,15 @@
-import { type FakeMemory, HOLE_END, type Range } from '../fakes/fake-memory.ts';
+import { HOLE_END, type Range } from '../fakes/fake-memory.ts';
 import { DmaBuffer } from './dma-buffer.ts';
+import type { HostMemory } from './host.ts';
 
 export const PAGE = 4096;
 
 /** Hands out zeroed guest pages, upwards from the first megabyte; nothing is ever given back but all at once. */
 export class Arena {
-  readonly memory: FakeMemory;
+  readonly memory: HostMemory;
   private next = HOLE_END;
 
-  constructor(memory: FakeMemory) {
+  constructor(memory: HostMemory) {
     this.memory = memory;
   }
 

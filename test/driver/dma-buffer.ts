@@ -1,15 +1,16 @@
-import type { FakeMemory, Range } from '../fakes/fake-memory.ts';
+import type { Range } from '../fakes/fake-memory.ts';
+import type { HostMemory } from './host.ts';
 
 const PAGE = 4096;
 
 /** A data buffer of the host: pages anywhere, an offset into the first, a length. */
 export class DmaBuffer {
-  readonly memory: FakeMemory;
+  readonly memory: HostMemory;
   readonly pages: readonly number[];
   readonly offset: number;
   readonly length: number;
 
-  constructor(memory: FakeMemory, pages: readonly number[], offset: number, length: number) {
+  constructor(memory: HostMemory, pages: readonly number[], offset: number, length: number) {
     this.memory = memory;
     this.pages = pages;
     this.offset = offset;

@@ -1,10 +1,9 @@
 import { Feature } from '../../src/spec/identify.ts';
 import { Cc, CQE_BYTES, Csts, SQE_BYTES } from '../../src/spec/registers.ts';
-import type { FakeInterruptLine } from '../fakes/fake-interrupt-line.ts';
-import type { FakeMemory } from '../fakes/fake-memory.ts';
 import { admin } from './admin.ts';
 import { Arena, PAGE } from './arena.ts';
 import type { Completion, Sqe } from './entries.ts';
+import type { HostInterrupt, HostMemory } from './host.ts';
 import { prpsFor } from './prp.ts';
 import { HostCq, HostSq, type QueuePages } from './queues.ts';
 import { type RegisterAccess, Registers } from './registers.ts';
@@ -31,21 +30,21 @@ const MAX_WAITS = 2000;
 /** A small NVMe driver that knows the device through registers, memory and one interrupt line only. */
 export class NvmeDriver {
   readonly registers: Registers;
-  readonly memory: FakeMemory;
+  readonly memory: HostMemory;
   readonly arena: Arena;
   readonly cqs = new Map<number, HostCq>();
   readonly sqs = new Map<number, HostSq>();
   /** Completions nobody had asked for: a defect of the device. */
   readonly unexpected: Completion[] = [];
-  private readonly interrupt: FakeInterruptLine;
+  private readonly interrupt: HostInterrupt;
   private readonly options: DriverOptions;
   private readonly pending = new Map<string, Pending>();
   private nextCid = 1;
 
   constructor(
     bar: RegisterAccess,
-    memory: FakeMemory,
-    interrupt: FakeInterruptLine,
+    memory: HostMemory,
+    interrupt: HostInterrupt,
     options: DriverOptions = {},
   ) {
     this.registers = new Registers(bar);
@@ -99,12 +98,12 @@ export class NvmeDriver {
     return sq;
   }
 
-  /** Puts a command into a queue without ringing. */
-  enqueue(queueId: number, sqe: Sqe): Pending {
+  /** Puts a command into a queue without ringing; with an identifier of the caller's choice, or the next one. */
+  enqueue(queueId: number, sqe: Sqe, withCid?: number): Pending {
     const sq = this.queue(queueId);
     if (sq.isFull) throw new Error(`queue ${queueId} is full`);
-    const cid = this.nextCid;
-    this.nextCid = (this.nextCid % 0xffff) + 1;
+    const cid = withCid ?? this.nextCid;
+    if (withCid === undefined) this.nextCid = (this.nextCid % 0xffff) + 1;
     const pending: Pending = { sq, cid, completion: undefined };
     this.pending.set(key(queueId, cid), pending);
     sq.push(sqe, cid);
@@ -228,11 +227,11 @@ export class NvmeDriver {
     return { pages, prp1: list };
   }
 
-  /** Disable, enable, number of queues, one pair: enough for I/O. */
+  /** Disable, enable, number of queues (all there are), one pair: enough for I/O. */
   async start(queueSize = 64): Promise<void> {
     this.disable();
     this.enable();
-    await this.adminOk(admin.setFeatures(Feature.numberOfQueues, 0));
+    await this.adminOk(admin.setFeatures(Feature.numberOfQueues, 0x003f_003f));
     await this.createQueuePair(1, queueSize);
   }
 }

@@ -5,6 +5,8 @@ export interface Sqe {
   readonly opcode: number;
   readonly flags?: number;
   readonly nsid?: number;
+  readonly cdw2?: number;
+  readonly cdw3?: number;
   readonly metadata?: number;
   readonly prp1?: number;
   readonly prp2?: number;
@@ -23,6 +25,8 @@ export function encodeSqe(sqe: Sqe, cid: number): Uint8Array {
   view.setUint8(1, sqe.flags ?? 0);
   view.setUint16(2, cid, true);
   view.setUint32(4, sqe.nsid ?? 0, true);
+  view.setUint32(8, sqe.cdw2 ?? 0, true);
+  view.setUint32(12, sqe.cdw3 ?? 0, true);
   view.setBigUint64(16, BigInt(sqe.metadata ?? 0), true);
   view.setBigUint64(24, BigInt(sqe.prp1 ?? 0), true);
   view.setBigUint64(32, BigInt(sqe.prp2 ?? 0), true);

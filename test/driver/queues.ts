@@ -1,7 +1,7 @@
 import { CQE_BYTES, SQE_BYTES } from '../../src/spec/registers.ts';
-import type { FakeMemory } from '../fakes/fake-memory.ts';
 import { PAGE } from './arena.ts';
 import { type Completion, decodeCqe, encodeSqe, type Sqe } from './entries.ts';
+import type { HostMemory } from './host.ts';
 import type { Registers } from './registers.ts';
 
 /** Where a queue's entries are: one run of pages, or pages anywhere (PC = 0). */
@@ -21,7 +21,7 @@ export class HostSq {
   tail = 0;
   /** What the device says it has fetched, from the last completion. */
   head = 0;
-  private readonly memory: FakeMemory;
+  private readonly memory: HostMemory;
   private readonly registers: Registers;
 
   constructor(
@@ -29,7 +29,7 @@ export class HostSq {
     size: number,
     pages: QueuePages,
     cq: HostCq,
-    memory: FakeMemory,
+    memory: HostMemory,
     registers: Registers,
   ) {
     this.id = id;
@@ -66,10 +66,10 @@ export class HostCq {
   readonly pages: QueuePages;
   head = 0;
   phase = 1;
-  private readonly memory: FakeMemory;
+  private readonly memory: HostMemory;
   private readonly registers: Registers;
 
-  constructor(id: number, size: number, pages: QueuePages, memory: FakeMemory, registers: Registers) {
+  constructor(id: number, size: number, pages: QueuePages, memory: HostMemory, registers: Registers) {
     this.id = id;
     this.size = size;
     this.pages = pages;

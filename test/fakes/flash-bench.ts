@@ -1,6 +1,8 @@
 import { blockIndex } from '../../src/flash/address.ts';
 import type { Geometry } from '../../src/flash/geometry.ts';
-import { OpenChannelFlash, type WriteFaults } from '../../src/flash/open-channel.ts';
+import { OpenChannelFlash } from '../../src/flash/open-channel.ts';
+import type { FactoryBlocks } from '../../src/flash/open-channel-bad-blocks.ts';
+import type { WriteFaults } from '../../src/flash/open-channel-write.ts';
 import { SectorVector } from '../../src/flash/transfer.ts';
 import { SMALL_GEOMETRY } from '../driver/rig.ts';
 import { FakeStore, settle, type StoreMode } from './fake-store.ts';
@@ -37,11 +39,16 @@ export class FlashBench {
     mode: StoreMode | FakeStore = 'sync',
     geometry: Partial<Geometry> = {},
     faults?: WriteFaults,
+    factory?: FactoryBlocks,
   ): Promise<FlashBench> {
     const store = mode instanceof FakeStore ? mode : new FakeStore(mode);
     const telemetry = new FakeTelemetry();
     const full = { ...SMALL_GEOMETRY, secSizeBytes: 512, ...geometry };
-    return new FlashBench(await OpenChannelFlash.open(full, store, telemetry, faults), store, telemetry);
+    return new FlashBench(
+      await OpenChannelFlash.open(full, store, telemetry, faults, factory),
+      store,
+      telemetry,
+    );
   }
 
   block({ lun = 0, chk = 0, pln = 0 }: Omit<Place, 'sec'>): number {

@@ -171,15 +171,22 @@ function slot(state: number): number {
         : 3;
 }
 
-/** "LUN 0: 3 open, 28 free", a line a LUN: what a screen reader and the tests read instead of pixels. */
-export function summarize(data: FlashMapData, words: Record<keyof StateCounts, string>): string[] {
+/**
+ * "LUN 0: 3 open, 28 free", a line a LUN: what a screen reader and the tests read instead of pixels.
+ * @param parts what a channel and a LUN are called; in 2.0 they are groups and PUs.
+ */
+export function summarize(
+  data: FlashMapData,
+  words: Record<keyof StateCounts, string>,
+  [chWord, lunWord]: readonly [string, string] = ['ch', 'LUN'],
+): string[] {
   const lines: string[] = [];
   const order = ['open', 'closed', 'offline', 'free'] as const;
   for (let ch = 0; ch < data.dims.numCh; ch++) {
     for (let lun = 0; lun < data.dims.numLun; lun++) {
       const counts = data.countsOfLun(ch, lun);
       const said = order.filter((s) => counts[s] > 0).map((s) => `${counts[s]} ${words[s]}`);
-      const where = data.dims.numCh > 1 ? `ch ${ch} LUN ${lun}` : `LUN ${lun}`;
+      const where = data.dims.numCh > 1 ? `${chWord} ${ch} ${lunWord} ${lun}` : `${lunWord} ${lun}`;
       lines.push(`${where}: ${said.join(', ') || '–'}`);
     }
   }

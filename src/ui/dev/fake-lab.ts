@@ -107,6 +107,8 @@ class FakeLab implements LabRemote {
       })),
       geometry,
       totalSecs: Math.floor(sizeBytes / 4096),
+      namespaces: 1,
+      sizeBytes,
     };
   }
 
@@ -139,6 +141,7 @@ class FakeLab implements LabRemote {
       bufferBytes: 4 << 20,
       l2pBytes: rawBytes / 1024,
       scanReads: g.numChk * luns * 2,
+      chunkLogBytes: 0,
     };
   }
 
@@ -276,6 +279,14 @@ class FakeLab implements LabRemote {
       badBlock: this.#state[first + pln] === 8 ? 'grown bad' : 'good',
     }));
     return { ch, lun, chk, planes };
+  }
+
+  async commandLog() {
+    return [];
+  }
+
+  async lastRefused() {
+    return undefined;
   }
 
   async sectorBytes() {

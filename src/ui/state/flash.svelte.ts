@@ -45,7 +45,7 @@ export class FlashState {
       this.last = { diskId: this.#diskId, data: this.data };
     }
     this.shape = shape;
-    this.data = shape?.kind === 'ocssd12' ? new FlashMapData(shape) : undefined;
+    this.data = shape && shape.kind !== 'plain' ? new FlashMapData(shape) : undefined;
     this.version++;
     const data = this.data;
     // No frame is asked for before the snapshot is in: an older snapshot must not overwrite a newer frame.

@@ -2,6 +2,7 @@ import { transfer } from 'comlink';
 import type {
   BootProgress,
   ChunkDetails,
+  CommandEvent,
   Counters,
   DiskRow,
   ExecResult,
@@ -15,10 +16,12 @@ import { language } from '../text/language.svelte.ts';
 import { connect, messageOf, WorkerGone, type LabClient } from './connection.ts';
 import { RESTARTING } from './defaults.ts';
 import { FlashState } from './flash.svelte.ts';
-import { Notices } from './notices.svelte.ts';
+import { Notices, REFUSED } from './notices.svelte.ts';
 import { recall, remember } from './remember.ts';
 import { SetupState, type Kept } from './setup.svelte.ts';
 
+/** Refusals of so long are explained together, by the last of them. */
+const REFUSAL_MS = 100;
 const NO_COUNTERS: Counters = { commands: 0, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
 
 export interface HostFile {
@@ -52,6 +55,8 @@ export class LabState {
   /** Clicked on the map. */
   chunk = $state.raw<ChunkAddress>();
   chunkDetails = $state.raw<ChunkDetails>();
+  /** The newest command that the device refused, as its log has it. */
+  refused = $state.raw<CommandEvent>();
   /** Power requests whose answers are not in. */
   #asks = $state(0);
   /** The first answers of the worker are in: the page can say what power on will do. */
@@ -76,6 +81,10 @@ export class LabState {
         ? this.flash.last?.data
         : undefined,
   );
+  /** What the map shows, or would: its parts have other names in 1.2 and 2.0. */
+  readonly mapKind = $derived(
+    this.flash.shape?.kind ?? (this.setup.parsed?.ok ? this.setup.parsed.kind : undefined),
+  );
   readonly willCreate = $derived(this.disk === undefined || this.draftDiffers);
   readonly canPowerOn = $derived(
     this.loaded &&
@@ -86,6 +95,7 @@ export class LabState {
   );
 
   readonly #console: Record<0 | 1, readonly ConsoleListener[]> = { 0: [], 1: [] };
+  #refusalTimer: ReturnType<typeof setTimeout> | undefined;
   readonly #whenRunning: Waiter[] = [];
   /** Power-ons under way, resets among them: not to be disturbed by another. */
   #startsUnderWay = 0;
@@ -345,6 +355,19 @@ export class LabState {
 
   // ---- from the worker ------------------------------------------------------------------------------
 
+  /** Asks for the decoded command behind refusals; a little later, for a command ends after it was refused. */
+  #explainRefusal(): void {
+    if (this.#refusalTimer !== undefined) return;
+    this.#refusalTimer = setTimeout(() => {
+      this.#refusalTimer = undefined;
+      // Without an answer the notice has its sentence all the same.
+      this.client?.lastRefused().then(
+        (event) => (this.refused = event),
+        () => {},
+      );
+    }, REFUSAL_MS);
+  }
+
   #take(message: WorkerMessage): void {
     switch (message.type) {
       case 'console':
@@ -358,6 +381,7 @@ export class LabState {
         break;
       case 'notice':
         this.notices.add(message.notice);
+        if (message.notice.code === REFUSED) this.#explainRefusal();
         break;
       case 'frame':
         if (!sameCounters(this.counters, message.counters)) this.counters = message.counters;

@@ -44,6 +44,8 @@ class FakeWorkerSide {
     reset: vi.fn(async () => {}),
     listFiles: vi.fn(async () => []),
     mapSnapshot: vi.fn(async () => undefined),
+    lastRefused: vi.fn(async (): Promise<unknown> => undefined),
+    commandLog: vi.fn(async (after: number): Promise<unknown> => [{ sequence: after + 1 }]),
   };
 
   constructor() {
@@ -217,5 +219,31 @@ describe('disks', () => {
     expect(lab.diskId).toBe(second.id);
     worker.say({ type: 'shape', map: undefined });
     expect(lab.flash.last?.diskId).toBe(first.id);
+  });
+});
+
+describe('the commands of the device', () => {
+  it('are there for scripts, from a number on', async () => {
+    const api = makeLabApi(lab, Promise.resolve());
+    expect(await api.device.log()).toEqual([{ sequence: 1 }]);
+    expect(await api.device.log(41)).toEqual([{ sequence: 42 }]);
+  });
+
+  it('explain a refusal, asked for once however many notices come at a time', async () => {
+    const refused = { sequence: 7, why: 'plane mode 4 on a device with 1 plane(s)' };
+    worker.client.lastRefused.mockResolvedValue(refused);
+    for (let i = 0; i < 5; i++)
+      worker.say({ type: 'notice', notice: { level: 'info', code: 'refused', text: refused.why } });
+    worker.say({ type: 'notice', notice: { level: 'info', code: 'other', text: 'x' } });
+    await vi.waitFor(() => expect(lab.refused).toEqual(refused));
+    expect(worker.client.lastRefused).toHaveBeenCalledTimes(1);
+  });
+
+  it('that cannot be asked for leave the notice as it is', async () => {
+    worker.client.lastRefused.mockRejectedValue(new Error('gone'));
+    worker.say({ type: 'notice', notice: { level: 'info', code: 'refused', text: 'no' } });
+    await vi.waitFor(() => expect(worker.client.lastRefused).toHaveBeenCalled());
+    expect(lab.notices.list.map(({ text }) => text)).toContain('no');
+    expect(lab.refused).toBeUndefined();
   });
 });

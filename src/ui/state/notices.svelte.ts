@@ -8,7 +8,7 @@ export interface ShownNotice extends Notice {
 const INFO_MS = 8000;
 const MAX_SHOWN = 5;
 /** Commands that the device refused: a guest can make hundreds a second, each with a text of its own. */
-const REFUSED = 'refused';
+export const REFUSED = 'refused';
 
 /** What the reader must know: errors stay until dismissed, notes go by themselves, repeats are counted. */
 export class Notices {

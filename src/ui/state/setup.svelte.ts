@@ -112,7 +112,7 @@ export class SetupState {
     }
     let report: GeometryReport | undefined;
     let reportError = '';
-    if (parsed.ok && parsed.kind === 'ocssd12') {
+    if (parsed.ok && parsed.kind !== 'plain') {
       const last = parsed.geometry.numCh * parsed.geometry.numLun - 1;
       try {
         report = await client.report(line, sizeBytes, Math.min(begin, last), Math.min(end, last), memoryMiB);
@@ -123,6 +123,8 @@ export class SetupState {
     // Typed on meanwhile: a later answer is coming.
     if (round !== this.#round) return;
     this.parsed = parsed;
+    // A line that says how large the disk is decides; the field follows, and is what the disk is compared with.
+    if (parsed.ok && parsed.sizeBytes !== sizeBytes) this.setSize(parsed.sizeBytes);
     this.report = report;
     this.reportError = reportError;
     this.pending = false;

@@ -1,0 +1,315 @@
+/**
+ * Bench `device`: the bare device on one core, without a guest. Commands are in the submission queue before
+ * the clock starts; what is measured is what a doorbell sets off: fetch, checks, transfer through the same
+ * memory class that v86 is given, storage in RAM, completion, interrupt line, telemetry and command log.
+ *
+ * Beside each figure stands what the bytes alone cost: `Uint8Array.set` of the same sizes between the same
+ * kinds of memory, in the same run.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { ControllerConfig, NamespaceConfig } from '../src/device/config.ts';
+import { NvmeController } from '../src/device/controller.ts';
+import { openMedia } from '../src/device/media.ts';
+import type { Clock, InterruptLine } from '../src/device/ports.ts';
+import { silent } from '../src/device/telemetry.ts';
+import { buildConfig, mediumOf } from '../src/lab/device-line.ts';
+import { DmaMemory } from '../src/machine/dma.ts';
+import { AdminOpcode, IoOpcode } from '../src/spec/opcodes.ts';
+import { Cc, CQE_BYTES, Csts, Register, SQE_BYTES } from '../src/spec/registers.ts';
+import { MemoryCatalogue } from '../src/storage/memory.ts';
+import { type Figure, figure } from './figure.ts';
+
+const MIB = 1024 * 1024;
+const RAM_BYTES = 64 * MIB;
+const ENTRIES = 1024;
+/** Commands a doorbell announces: what a busy Linux hands over at a time. */
+const BATCH = 32;
+const SECTOR = 4096;
+
+// Guest memory: where everything lies.
+const ADMIN_SQ = 1 * MIB;
+const ADMIN_CQ = ADMIN_SQ + ENTRIES * SQE_BYTES;
+const IO_SQ = 2 * MIB;
+const IO_CQ = IO_SQ + ENTRIES * SQE_BYTES;
+const LISTS = 4 * MIB;
+const DATA = 8 * MIB;
+
+/** A guest that only rings doorbells. */
+class Rig {
+  readonly ram = new Uint8Array(RAM_BYTES);
+  readonly view = new DataView(this.ram.buffer);
+  readonly controller: NvmeController;
+  private tail = [0, 0];
+  private head = [0, 0];
+
+  private constructor(make: (memory: DmaMemory) => NvmeController) {
+    const cpu = {
+      wasm_memory: { buffer: this.ram.buffer } as WebAssembly.Memory,
+      mem8: this.ram,
+      memory_size: Int32Array.of(RAM_BYTES),
+      jit_dirty_cache() {},
+    };
+    this.controller = make(new DmaMemory(cpu, () => true));
+  }
+
+  static async start(line: string, sizeBytes: number): Promise<Rig> {
+    const built = buildConfig(line, sizeBytes);
+    if (!built.ok) throw new Error(built.error);
+    const { config } = built;
+    const catalogue = new MemoryCatalogue();
+    const disk = await catalogue.create({ name: 'bench', deviceLine: line, sizeBytes, ...mediumOf(config) });
+    const media = await openMedia(config, await catalogue.open(disk.id), silent);
+    const line0: InterruptLine = { assert() {}, deassert() {} };
+    const clock: Clock = { nowMs: () => performance.now(), defer: (task) => task() };
+    const rig = new Rig(
+      (memory) => new NvmeController(config, media, { memory, interrupt: line0, clock }, silent),
+    );
+    rig.enable();
+    return rig;
+  }
+
+  get namespace(): NamespaceConfig {
+    return (this.controller.config as ControllerConfig).namespaces[0] as NamespaceConfig;
+  }
+
+  private enable(): void {
+    const c = this.controller;
+    c.write32(Register.aqa, ((ENTRIES - 1) << 16) | (ENTRIES - 1));
+    c.write32(Register.asq, ADMIN_SQ);
+    c.write32(Register.acq, ADMIN_CQ);
+    c.write32(Register.cc, (6 << Cc.iosqesShift) | (4 << Cc.iocqesShift) | Cc.enable);
+    if ((c.read32(Register.csts) & Csts.ready) === 0) throw new Error('not ready');
+    this.put(0, 0, { opcode: AdminOpcode.createCq, prp1: IO_CQ, cdw10: ((ENTRIES - 1) << 16) | 1, cdw11: 3 });
+    this.put(0, 1, {
+      opcode: AdminOpcode.createSq,
+      prp1: IO_SQ,
+      cdw10: ((ENTRIES - 1) << 16) | 1,
+      cdw11: 0x1_0001,
+    });
+    this.run(0, 2, 2);
+  }
+
+  /** Writes an entry of a submission queue. */
+  put(
+    queue: number,
+    slot: number,
+    sqe: Partial<
+      Record<'opcode' | 'nsid' | 'metadata' | 'prp1' | 'prp2' | 'cdw10' | 'cdw11' | 'cdw12', number>
+    >,
+  ): void {
+    const at = (queue === 0 ? ADMIN_SQ : IO_SQ) + (slot % ENTRIES) * SQE_BYTES;
+    this.ram.fill(0, at, at + SQE_BYTES);
+    const v = this.view;
+    v.setUint32(at, (sqe.opcode ?? 0) | ((slot & 0xffff) << 16), true);
+    v.setUint32(at + 4, sqe.nsid ?? 0, true);
+    v.setUint32(at + 16, sqe.metadata ?? 0, true);
+    v.setUint32(at + 24, sqe.prp1 ?? 0, true);
+    v.setUint32(at + 32, sqe.prp2 ?? 0, true);
+    v.setUint32(at + 40, sqe.cdw10 ?? 0, true);
+    v.setUint32(at + 44, sqe.cdw11 ?? 0, true);
+    v.setUint32(at + 48, sqe.cdw12 ?? 0, true);
+  }
+
+  /** Announces `count` entries, `batch` at a time, and takes their completions. Throws if one failed. */
+  run(queue: number, count: number, batch = BATCH): void {
+    const c = this.controller;
+    const sqDoorbell = Register.doorbells + queue * 8;
+    const cqBase = queue === 0 ? ADMIN_CQ : IO_CQ;
+    for (let done = 0; done < count; done += batch) {
+      this.tail[queue] = ((this.tail[queue] as number) + batch) % ENTRIES;
+      c.write32(sqDoorbell, this.tail[queue] as number);
+      const last = ((this.head[queue] as number) + batch - 1) % ENTRIES;
+      const status = this.view.getUint16(cqBase + last * CQE_BYTES + 14, true) >>> 1;
+      if (status !== 0) throw new Error(`status ${status.toString(16)}`);
+      this.head[queue] = ((this.head[queue] as number) + batch) % ENTRIES;
+      c.write32(sqDoorbell + 4, this.head[queue] as number);
+    }
+  }
+
+  /** PRP list, or the second pointer itself, for `bytes` bytes at a page-aligned address. */
+  prp2(slot: number, address: number, bytes: number): number {
+    if (bytes <= SECTOR) return 0;
+    if (bytes <= 2 * SECTOR) return address + SECTOR;
+    const list = LISTS + slot * SECTOR;
+    for (let page = 1; page * SECTOR < bytes; page++) {
+      this.view.setUint32(list + (page - 1) * 8, address + page * SECTOR, true);
+      this.view.setUint32(list + (page - 1) * 8 + 4, 0, true);
+    }
+    return list;
+  }
+}
+
+/** Best of some runs, in operations a second: what the code can do, not what the machine was busy with. */
+function rate(count: number, runs: number, work: () => void): number {
+  work();
+  let best = 0;
+  for (let i = 0; i < runs; i++) {
+    const from = performance.now();
+    work();
+    best = Math.max(best, (count * 1000) / (performance.now() - from));
+  }
+  return best;
+}
+
+/** `Uint8Array.set` of `bytes` bytes, walking through memory as the commands do, in operations a second. */
+function setRate(bytes: number, ram: Uint8Array): number {
+  const source = new Uint8Array(32 * MIB).fill(1);
+  const count = Math.max(2048, Math.floor((256 * MIB) / bytes));
+  const spots = Math.floor((16 * MIB) / bytes);
+  return rate(count, 5, () => {
+    for (let i = 0; i < count; i++) {
+      const at = (i % spots) * bytes;
+      ram.set(source.subarray(at, at + bytes), DATA + at);
+    }
+  });
+}
+
+async function plainReads(): Promise<{ reads: number; base: number; rig: Rig }> {
+  const rig = await Rig.start('nvme,serial=bench,mdts=10', 64 * MIB);
+  for (let i = 0; i < ENTRIES; i++)
+    rig.put(1, i, {
+      opcode: IoOpcode.write,
+      nsid: 1,
+      prp1: DATA + (i % 4096) * SECTOR,
+      cdw10: (i * 8) % 16384,
+    });
+  rig.run(1, ENTRIES);
+  for (let i = 0; i < ENTRIES; i++)
+    rig.put(1, i, {
+      opcode: IoOpcode.read,
+      nsid: 1,
+      prp1: DATA + (i % 4096) * SECTOR,
+      cdw10: (i * 8) % 16384,
+    });
+  const count = 64 * ENTRIES;
+  return { reads: rate(count, 8, () => rig.run(1, count)), base: setRate(SECTOR, rig.ram), rig };
+}
+
+interface VectorRates {
+  readonly write: number;
+  readonly read: number;
+}
+
+/** Vector writes and reads of `secs` sectors through a whole disk, erased in between (not timed). */
+async function vectors(secs: number): Promise<VectorRates & { base: number }> {
+  const line =
+    'nvme,serial=bench,lver=1,lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64,nlbaf=5,lba_index=3';
+  const rig = await Rig.start(line, 140 * MIB);
+  const ns = rig.namespace;
+  if (ns.kind !== 'ocssd12') throw new Error('not open-channel');
+  const g = ns.geometry;
+  const secsPerChk = g.numPg * g.secsPerPg * g.numPln;
+  const perChunk = secsPerChk / secs;
+  const addressBits = { pln: 2, pg: 3, blk: 9 };
+  const chunks = g.numChk * g.numLun;
+  const lunShift = addressBits.blk + Math.ceil(Math.log2(g.numChk));
+  const base = (chunk: number) =>
+    (((chunk % g.numLun) << lunShift) | (Math.floor(chunk / g.numLun) << addressBits.blk)) >>> 0;
+  const command = (slot: number, opcode: number, chunk: number, part: number) => {
+    const meta = LISTS + 2 * MIB + (slot % 64) * SECTOR;
+    for (let i = 0; i < secs; i++) {
+      const n = part * secs + i;
+      const sec = n % 4;
+      const pln = (n >> 2) & 1;
+      const pg = n >> 3;
+      rig.view.setUint32(meta + 1024 + i * 8, (base(chunk) | (pg << 3) | (pln << 2) | sec) >>> 0, true);
+    }
+    const data = DATA + (slot % 64) * secs * SECTOR;
+    rig.put(1, slot, {
+      opcode,
+      nsid: 1,
+      metadata: meta,
+      prp1: data,
+      prp2: rig.prp2(slot % 64, data, secs * SECTOR),
+      cdw10: meta + 1024,
+      cdw12: secs - 1,
+    });
+  };
+  let slot = 0;
+  /** One timed pass over the disk; entries are made outside the measured time. */
+  const pass = (opcode: number): number => {
+    let ms = 0;
+    let ops = 0;
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      for (let part = 0; part < perChunk; part++) {
+        command(slot++, opcode, chunk, part);
+        ops++;
+        if (ops % BATCH === 0) {
+          const from = performance.now();
+          rig.run(1, BATCH);
+          ms += performance.now() - from;
+        }
+      }
+    }
+    return (ops * 1000) / ms;
+  };
+  const erase = () => {
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      rig.put(1, slot++, { opcode: IoOpcode.vectorErase, nsid: 1, cdw10: base(chunk), cdw12: 1 << 16 });
+      rig.run(1, 1, 1);
+    }
+  };
+  let [write, read] = [0, 0];
+  for (let i = 0; i < 6; i++) {
+    write = Math.max(write, pass(IoOpcode.vectorWrite));
+    read = Math.max(read, pass(IoOpcode.vectorRead));
+    erase();
+  }
+  return { write, read, base: setRate(secs * SECTOR, rig.ram) };
+}
+
+async function identify(): Promise<{ rate: number; base: number }> {
+  const rig = await Rig.start('nvme,serial=bench', 64 * MIB);
+  for (let i = 0; i < ENTRIES; i++) rig.put(0, i, { opcode: AdminOpcode.identify, prp1: DATA, cdw10: 1 });
+  // Two entries made the queues: the ring goes on from there.
+  const count = 16 * ENTRIES;
+  return { rate: rate(count, 5, () => rig.run(0, count)), base: setRate(4096, rig.ram) };
+}
+
+function collectGarbage(): number {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  gc();
+  gc();
+  return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+}
+
+export async function measure(tell: (line: string) => void): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  tell('4 KiB reads of a plain disk');
+  const { reads, base, rig } = await plainReads();
+  figures.push(
+    figure('device', '4 KiB reads', reads, 'commands/s', base, {
+      text: '≥ 1,000,000 commands/s',
+      holds: reads >= 1_000_000,
+    }),
+  );
+  tell('heap over 1,000,000 commands');
+  const before = collectGarbage();
+  rig.run(1, 1_000_000 - (1_000_000 % BATCH));
+  const grown = collectGarbage() - before;
+  figures.push(
+    figure('device', 'memory left by 10⁶ reads', Math.max(0, grown) / 1024, 'KiB', undefined, {
+      text: '≤ 256 KiB',
+      holds: grown <= 256 * 1024,
+    }),
+  );
+  for (const secs of [8, 64]) {
+    tell(`vectors of ${secs} sectors`);
+    const v = await vectors(secs);
+    const kib = secs * 4;
+    for (const [name, value] of [
+      ['write', v.write],
+      ['read', v.read],
+    ] as const) {
+      const goal =
+        secs === 64 ? { text: '≥ 0.5 × set of the same bytes', holds: value >= 0.5 * v.base } : undefined;
+      figures.push(figure('device', `vector ${name}, ${kib} KiB`, value, 'commands/s', v.base, goal));
+    }
+  }
+  tell('identify');
+  const id = await identify();
+  figures.push(figure('device', 'identify controller', id.rate, 'commands/s', id.base));
+  return figures;
+}

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { NvmeDriver } from '../../test/driver/driver.ts';
+import { DEFAULT_CONFIG, openChannel } from '../../test/driver/rig.ts';
+import { FakeClock } from '../../test/fakes/fake-clock.ts';
+import { FakeInterruptLine } from '../../test/fakes/fake-interrupt-line.ts';
+import { FakeMemory } from '../../test/fakes/fake-memory.ts';
+import { FakeStore } from '../../test/fakes/fake-store.ts';
+import { IoOpcode } from '../spec/opcodes.ts';
+import { LabDevice } from './device.ts';
+
+it('the log of commands is read from a number on, and knows the last one refused', async () => {
+  const device = await LabDevice.open({ ...DEFAULT_CONFIG, namespaces: [openChannel()] }, new FakeStore());
+  expect([device.commandEvents(), device.lastRefused()]).toEqual([[], undefined]);
+  const memory = new FakeMemory();
+  const interrupt = new FakeInterruptLine();
+  const driver = new NvmeDriver(
+    device.attach({ memory, interrupt, clock: new FakeClock() }),
+    memory,
+    interrupt,
+  );
+  await driver.start();
+  const before = device.commandEvents().at(-1)?.sequence ?? 0;
+  expect(before).toBeGreaterThan(0);
+  await driver.command(1, { opcode: IoOpcode.vectorErase, nsid: 1, cdw12: 3 << 16 });
+  await driver.command(1, { opcode: IoOpcode.vectorErase, nsid: 1 });
+  expect(device.commandEvents(before).map(({ name, rule }) => [name, rule])).toEqual([
+    ['vectorErase', 'plane-mode'],
+    ['vectorErase', undefined],
+  ]);
+  expect(device.lastRefused()?.sequence).toBe(before + 1);
+  expect(structuredClone(device.commandEvents())).toEqual(device.commandEvents());
+});
