@@ -4,7 +4,7 @@ import { blocksSqe, readBlocks, writeBlocks } from '../../test/driver/blocks.ts'
 import { pattern } from '../../test/driver/pattern.ts';
 import { openChannel, plainDisk, type Rig, startRig } from '../../test/driver/rig.ts';
 import { expectBytes } from '../../test/fakes/expect-bytes.ts';
-import { FakeStore } from '../../test/fakes/fake-store.ts';
+import type { FakeStore } from '../../test/fakes/fake-store.ts';
 import { identifyNamespace } from '../spec/identify.ts';
 import { unpack } from '../spec/layout.ts';
 import { IoOpcode } from '../spec/opcodes.ts';

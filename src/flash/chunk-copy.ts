@@ -40,3 +40,25 @@ export class ChunkCopy implements Transfer {
     this.oob.set(source.subarray(offset, offset + length), at);
   }
 }
+
+/** Copies under way at once. */
+const MAX_COPIES = 16;
+
+/** Lets a few copies in at a time, in the order in which they came. */
+export class CopyGate {
+  private underWay = 0;
+  private readonly waiting: (() => void)[] = [];
+
+  /** Runs `copy` now or later; it calls what it is given when it has ended. */
+  enter(copy: (leave: () => void) => void): void {
+    if (this.underWay >= MAX_COPIES) {
+      this.waiting.push(() => this.enter(copy));
+      return;
+    }
+    this.underWay++;
+    copy(() => {
+      this.underWay--;
+      this.waiting.shift()?.();
+    });
+  }
+}

@@ -393,6 +393,23 @@ describe('chunks over a store that is slow', () => {
     expect(late.chunk({}).wp).toBe(4);
   });
 
+  it('copies need bounded memory: a few are under way, the others follow in their order', async () => {
+    const bench = await ChunkBench.open();
+    await bench.finished(bench.write({ secs: 32 }, 1));
+    const late = await ChunkBench.open({}, bench.store.reopened('held'));
+    const copies = Array.from({ length: 22 }, (_, i) =>
+      // 22 chunks of four units, beginning with those that are free
+      late.copy({ sec: 4, secs: 4 }, { grp: 1 - (i % 2), pu: (i >> 1) % 2, chk: 5 - (i >> 2), secs: 4 }),
+    );
+    for (const { transfer } of copies.slice(20)) transfer.abandoned = true;
+    await late.store.releaseAll();
+    expect(copies.map(({ status }) => status)).toEqual([
+      ...new Array<number>(20).fill(Status.success),
+      Status.abortedByRequest,
+      Status.abortedByRequest,
+    ]);
+  });
+
   it('units that cannot be read end the command; the rest of the vector is told apart', async () => {
     const bench = await ChunkBench.open();
     await bench.finished(bench.write([{ secs: 32 }, { chk: 1, secs: 32 }, { chk: 2, secs: 4 }], 1));

@@ -4,7 +4,7 @@ import { Status, type StatusCode } from '../spec/status.ts';
 import { blockAddress } from './address.ts';
 import { BlockFlag, type BlockTable } from './block-table.ts';
 import { ChunkAddressDecoder, describeChunkSector } from './chunk-address.ts';
-import { ChunkCopy } from './chunk-copy.ts';
+import { ChunkCopy, CopyGate } from './chunk-copy.ts';
 import { ChunkFaultInjector } from './chunk-faults.ts';
 import { ChunkNotices } from './chunk-notices.ts';
 import { applyInitialChunks } from './chunk-initial.ts';
@@ -36,6 +36,7 @@ export class ChunkFlash {
   readonly address: ChunkAddressDecoder;
   readonly wear: ChunkWear;
   readonly notices = new ChunkNotices();
+  private readonly copies = new CopyGate();
   private readonly open: OpenChunks;
   private readonly checker: ChunkWriteChecker;
   private readonly faults: ChunkFaultInjector;
@@ -55,7 +56,7 @@ export class ChunkFlash {
     this.open = new OpenChunks(array.geometry, array.table);
     this.checker = new ChunkWriteChecker(array.geometry, array.table, options, this.open);
     this.faults = new ChunkFaultInjector(options.faults);
-    this.reader = new ChunkReader(options, array, (block, sec) => this.isReadable(block, sec));
+    this.reader = new ChunkReader(options, array, (block) => this.readableSecs(block));
     this.runs = new ObservedRuns(array.observer, 'write');
     this.powerCycle();
   }
@@ -78,16 +79,16 @@ export class ChunkFlash {
       if (this.table.state[block] === ChunkState.open) this.settledSecs.set(block, this.table.written(block));
   }
 
-  /** Whether a read of the sector finds what was written: it is written, and has left the cache. */
-  isReadable(block: number, sec: number): boolean {
+  /** Sectors of a chunk that a read finds: written, and no longer in the cache. The others below the pointer are in it. */
+  readableSecs(block: number): number {
     const pointer = this.table.written(block);
     switch (this.table.state[block]) {
       case ChunkState.closed:
-        return sec < pointer;
+        return pointer;
       case ChunkState.open:
-        return sec < pointer - this.options.writeRules.mwCunits || sec < (this.settledSecs.get(block) ?? 0);
+        return Math.max(0, pointer - this.options.writeRules.mwCunits, this.settledSecs.get(block) ?? 0);
       default:
-        return false;
+        return 0;
     }
   }
 
@@ -276,17 +277,30 @@ export class ChunkFlash {
     this.notice(block, ChunkNoticeState.unrecoverable);
   }
 
-  /** Copies sector by sector from the places of one vector to those of the other, data and out-of-band bytes. */
+  /**
+   * Copies sector by sector from the places of one vector to those of the other, data and out-of-band bytes.
+   * Copies need memory while they wait for storage, so only a few are under way; others wait for their turn.
+   */
   copy(from: SectorVector, to: SectorVector, transfer: Transfer, failsUnwritten: boolean, done: Done): void {
-    const copy = new ChunkCopy(this.geometry, from.count, transfer);
-    this.read(from, copy, failsUnwritten, (status) => {
-      if (status === Status.success && !transfer.abandoned) {
-        this.write(to, copy, done);
+    this.copies.enter((leave) => {
+      const ended = (status: StatusCode) => {
+        leave();
+        done(status);
+      };
+      if (transfer.abandoned) {
+        ended(Status.abortedByRequest);
         return;
       }
-      to.failedLow = from.failedLow;
-      to.failedHigh = from.failedHigh;
-      done(status);
+      const copy = new ChunkCopy(this.geometry, from.count, transfer);
+      this.read(from, copy, failsUnwritten, (status) => {
+        if (status === Status.success && !transfer.abandoned) {
+          this.write(to, copy, ended);
+          return;
+        }
+        to.failedLow = from.failedLow;
+        to.failedHigh = from.failedHigh;
+        ended(status);
+      });
     });
   }
 

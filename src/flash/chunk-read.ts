@@ -15,12 +15,12 @@ const ones = new Uint8Array(MAX_SECTOR_BYTES).fill(0xff);
 export class ChunkReader {
   private readonly options: ChunkOptions;
   private readonly array: FlashArray;
-  private readonly isReadable: (block: number, sec: number) => boolean;
+  private readonly readableSecs: (block: number) => number;
 
-  constructor(options: ChunkOptions, array: FlashArray, isReadable: ChunkReader['isReadable']) {
+  constructor(options: ChunkOptions, array: FlashArray, readableSecs: (block: number) => number) {
     this.options = options;
     this.array = array;
-    this.isReadable = isReadable;
+    this.readableSecs = readableSecs;
   }
 
   /**
@@ -87,7 +87,7 @@ export class ChunkReader {
     for (let i = 0; i < piece.count; i++) {
       const block = piece.block[i] as number;
       const sec = piece.sec[i] as number;
-      if (!this.isReadable(block, sec)) {
+      if (sec >= this.readableSecs(block)) {
         if (failsUnwritten) {
           piece.fail(i);
           this.explainUnreadable(block, sec, transfer);

@@ -109,9 +109,22 @@ export class LabDevice {
         secsPerBlk: g.secsPerBlk,
         eraseCount: flash.table.eraseCount[block] ?? 0,
         badBlock: badBlockNames[flash.table.badBlock[block] ?? 0] ?? 'good',
+        ...this.chunkOf20(block),
       };
     });
     return { ch, lun, chk, planes };
+  }
+
+  /** What only 2.0 knows of a chunk. It has no bad-block table: a chunk that is offline is what 1.2 calls grown bad. */
+  private chunkOf20(block: number): Partial<ChunkDetails['planes'][number]> {
+    if (this.namespace.kind !== 'ocssd20') return {};
+    const { medium } = this.namespace;
+    const isOffline = medium.table.state[block] === ChunkState.offline;
+    return {
+      badBlock: isOffline ? 'grown bad' : 'good',
+      readableSecs: medium.readableSecs(block),
+      wearIndex: medium.wear.index(block),
+    };
   }
 
   /** A sector's stored bytes, copied; undefined when it is not written. */

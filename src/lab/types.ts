@@ -146,6 +146,9 @@ export interface ChunkDetails {
     readonly eraseCount: number;
     /** Bad-block table entry, by name: good, bad, grown bad, device reserved, host reserved. */
     readonly badBlock: string;
+    /** 2.0 only: sectors that can be read (those after them, up to writtenSecs, are in the cache), and wear of 255. */
+    readonly readableSecs?: number;
+    readonly wearIndex?: number;
   }[];
 }
 

@@ -52,7 +52,7 @@ async function roundTrip(rig: Rig, fid: number, values: readonly number[], cdw11
   expect(await get()).toBe(initial);
 }
 
-// Fields of NVMe 1.2, section 5.14.1, as NVME_FEAT_* users in Linux and nvme-cli's nvme_feature_show_fields decode them.
+// Fields as nvme-cli's nvme_feature_show_fields (nvme-print.c) decodes them.
 judge('tnvme/GrpAdminSetGetFeatCombo/fidArbitration', everyDisk, async (bench) => {
   // AB in bits 0 to 2, then the weights of low, medium and high in a byte each.
   await roundTrip(await bench.enabled(), Feature.arbitration, [0, 1, 7, 0xffff_ff07, 0x0302_0105]);
