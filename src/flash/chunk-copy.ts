@@ -44,21 +44,35 @@ export class ChunkCopy implements Transfer {
 /** Copies under way at once. */
 const MAX_COPIES = 16;
 
+type Copy = (leave: () => void) => void;
+
 /** Lets a few copies in at a time, in the order in which they came. */
 export class CopyGate {
   private underWay = 0;
-  private readonly waiting: (() => void)[] = [];
+  private starting = false;
+  private readonly waiting: Copy[] = [];
 
   /** Runs `copy` now or later; it calls what it is given when it has ended. */
-  enter(copy: (leave: () => void) => void): void {
-    if (this.underWay >= MAX_COPIES) {
-      this.waiting.push(() => this.enter(copy));
-      return;
+  enter(copy: Copy): void {
+    this.waiting.push(copy);
+    this.start();
+  }
+
+  private readonly leave = (): void => {
+    this.underWay--;
+    this.start();
+  };
+
+  /** One that ends at once lets the next one in from the loop, not from within itself: the stack stays flat. */
+  private start(): void {
+    if (this.starting) return;
+    this.starting = true;
+    while (this.underWay < MAX_COPIES) {
+      const next = this.waiting.shift();
+      if (!next) break;
+      this.underWay++;
+      next(this.leave);
     }
-    this.underWay++;
-    copy(() => {
-      this.underWay--;
-      this.waiting.shift()?.();
-    });
+    this.starting = false;
   }
 }

@@ -410,6 +410,17 @@ describe('chunks over a store that is slow', () => {
     ]);
   });
 
+  it('thousands of copies that end at once do not pile up', async () => {
+    const bench = await ChunkBench.open();
+    await bench.finished(bench.write({ secs: 32 }, 1));
+    const late = await ChunkBench.open({}, bench.store.reopened('held'));
+    const from = { sec: 4, secs: 1 };
+    const copies = Array.from({ length: 10_000 }, () => late.copy(from, { chk: 1, secs: 1 }));
+    for (const { transfer } of copies) transfer.abandoned = true;
+    await late.store.releaseAll();
+    expect(copies.every(({ status }) => status === Status.abortedByRequest)).toBe(true);
+  });
+
   it('units that cannot be read end the command; the rest of the vector is told apart', async () => {
     const bench = await ChunkBench.open();
     await bench.finished(bench.write([{ secs: 32 }, { chk: 1, secs: 32 }, { chk: 2, secs: 4 }], 1));

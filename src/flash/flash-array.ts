@@ -78,6 +78,7 @@ export class FlashArray {
    */
   loadForWrite(vector: SectorVector): Promise<unknown> | undefined {
     this.writeRun.clear();
+    if (this.units.answersAtOnce) return undefined;
     let waits: Promise<void>[] | undefined;
     for (let i = 0; i < vector.count; i++) {
       const block = vector.block[i] as number;
@@ -92,6 +93,7 @@ export class FlashArray {
   /** Units that the written sectors among the vector's are in; a promise when they are not here yet. */
   loadForRead(vector: SectorVector): Promise<unknown> | undefined {
     this.readRun.clear();
+    if (this.units.answersAtOnce) return undefined;
     let waits: Promise<void>[] | undefined;
     let lastUnit = -1;
     for (let i = 0; i < vector.count; i++) {

@@ -82,6 +82,11 @@ export class UnitStore {
     return keeper.pack(shard);
   }
 
+  /** True when {@link get} never has to wait. */
+  get answersAtOnce(): boolean {
+    return this.store.immediate === true;
+  }
+
   /** Groups that are not durable yet: 0 means that everything acknowledged and everything asked for is stored. */
   get pendingCommits(): number {
     return this.pending.waiters.length + (this.inFlight?.waiters.length ?? 0);

@@ -67,7 +67,7 @@ export function readArguments(
   let values;
   try {
     ({ values } = parseArgs({
-      args: [...argv],
+      args: withPastedLine(argv),
       options: {
         device: { type: 'string' },
         size: { type: 'string' },
@@ -132,6 +132,14 @@ export function readArguments(
       badBlocks: values['bad-blocks'],
     },
   };
+}
+
+/** A pasted line begins with a dash itself, which the reader of arguments would take for an option. */
+function withPastedLine(argv: readonly string[]): string[] {
+  const at = argv.indexOf('--device');
+  const line = argv[at + 1];
+  if (at < 0 || line === undefined || !/^--?device\s/.test(line)) return [...argv];
+  return [...argv.slice(0, at), `--device=${line}`, ...argv.slice(at + 2)];
 }
 
 function wholeNumber(text: string, min: number, max: number): number | undefined {

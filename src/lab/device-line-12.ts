@@ -14,7 +14,11 @@ export type NamespacesResult =
 export function buildPlain(values: Values, sizeBytes: number, files: DeviceFiles): NamespacesResult {
   const unwanted = unwantedFile('plain', files);
   if (unwanted !== undefined) return unwanted;
-  const format = blockBytesOf(values);
+  // Branch master has no formats to choose from: its plain disks have the blocks of any disk.
+  const format =
+    values.table.find('lba_index') === undefined
+      ? { ok: true as const, blockBytes: 512 }
+      : blockBytesOf(values);
   return format.ok ? plainNamespaces(values, sizeBytes, format.blockBytes) : format;
 }
 

@@ -158,11 +158,75 @@ describe('a plain disk', () => {
 
   it('is kept in units of 32 KiB', () => {
     const built = buildConfig('nvme,serial=x,lba_index=0', MIB + 512);
-    expect(built.ok && mediumOf(built.config)).toEqual({ unitBytes: 32_768, totalUnits: 33 });
-    expect(built.ok && built.config.namespaces[0]).toEqual({
-      kind: 'plain',
-      secSizeBytes: 512,
-      totalSecs: 2049,
+    expect(built.ok && mediumOf(built.config)).toEqual({ unitBytes: 32_768, totalUnits: 32 });
+    expect(built.ok && built.config.namespaces).toEqual([
+      { kind: 'plain', secSizeBytes: 512, sizeBytes: MIB },
+    ]);
+  });
+
+  it('is cut into equal namespaces', () => {
+    const built = buildConfig('nvme,serial=x,namespaces=3,lba_index=0', GIB);
+    if (!built.ok) throw new Error(built.error);
+    const sizeBytes = Math.floor(GIB / 3 / 32_768) * 32_768;
+    expect(built.config.namespaces).toEqual(
+      Array.from({ length: 3 }, () => ({ kind: 'plain', secSizeBytes: 512, sizeBytes })),
+    );
+    expect(built.result).toMatchObject({ namespaces: 3, totalSecs: (3 * sizeBytes) / 512, sizeBytes: GIB });
+    expect(mediumOf(built.config).totalUnits).toBe((3 * sizeBytes) / 32_768);
+  });
+
+  it.each([0, 1, 2, 3])('has blocks of 512 << %i bytes', (index) => {
+    const result = accepted(`nvme,serial=x,lba_index=${index}`, GIB);
+    expect(result.geometry.secSizeBytes).toBe(512 << index);
+    expect(result.totalSecs).toBe(GIB / (512 << index));
+  });
+
+  it('reports the optional commands and the write cache that are asked for', () => {
+    const built = buildConfig('nvme,serial=x,oncs=0x1f,oacs=6,vwc=1', GIB);
+    expect(built).toMatchObject({ ok: true, config: { oncs: 0x1f, oacs: 6, volatileWriteCache: true } });
+    expect(buildConfig('nvme,serial=x', GIB)).toMatchObject({
+      config: { oncs: 4, oacs: 2, volatileWriteCache: false },
+    });
+  });
+});
+
+describe('the factory of a 1.2 disk', () => {
+  const line = 'nvme,serial=x,lver=1,lnum_lun=2,lsecs_per_pg=4,lpgs_per_blk=16,lnum_pln=2';
+  const blocks = (chunks: number) => 2 * chunks * 2;
+
+  it('takes lbbfrequency', () => {
+    expect(buildConfig(`${line},lbbfrequency=100`, 64 * MIB)).toMatchObject({
+      config: { namespaces: [{ badBlockEvery: 100 }] },
+    });
+  });
+
+  it('takes the content of lbbtable, byte for byte', () => {
+    const { numChk } = accepted(line, 64 * MIB).geometry;
+    const badBlocks = new Uint8Array(blocks(numChk));
+    badBlocks[3] = 1;
+    const built = buildConfig(`${line},lbbtable=bb`, 64 * MIB, { badBlocks });
+    expect(built).toMatchObject({ ok: true, config: { namespaces: [{ initialBadBlocks: badBlocks }] } });
+    expect(accepted(`${line},lbbtable=bb`, 64 * MIB).notes.join()).toMatch(
+      /lbbtable=bb names a file.*--bad-blocks/,
+    );
+  });
+
+  it.each([
+    [{ badBlocks: new Uint8Array(5) }, /has 5 bytes, but the disk has \d+ blocks/],
+    [{ chunkInfo: '' }, /--chunk-info is not possible because open-channel 1\.2/],
+    [{ resetFail: 'prob=1' }, /--reset-fail is not possible/],
+  ])('refuses %j', (files, says) => {
+    const built = buildConfig(line, 64 * MIB, files);
+    expect(built).toMatchObject({ ok: false, error: expect.stringMatching(says) as string });
+    if (!built.ok) expectOneSentence(built.error);
+  });
+
+  it('refuses values that no block has', () => {
+    const { numChk } = accepted(line, 64 * MIB).geometry;
+    const badBlocks = new Uint8Array(blocks(numChk)).fill(3, 7, 8);
+    expect(buildConfig(line, 64 * MIB, { badBlocks })).toMatchObject({
+      ok: false,
+      error: expect.stringMatching(/value 3 at byte 7/) as string,
     });
   });
 });
@@ -272,6 +336,7 @@ describe('presets', () => {
     (_, preset) => {
       const built = buildConfig(preset.line, preset.sizeBytes);
       if (!built.ok) throw new Error(built.error);
+      expect(built.result.sizeBytes).toBe(preset.sizeBytes);
       if (built.result.kind === 'plain') return;
       expect(geometryReport(built.config, -1, -1)).toMatchObject({
         createSucceeds: true,

@@ -77,7 +77,8 @@ describe('allowedPhrase', () => {
   it.each([
     ['lnum_lun', 'a power of two from 1 to 128'],
     ['lnum_pln', '1, 2 or 4'],
-    ['namespaces', 'only 1'],
+    ['extended', 'only 0'],
+    ['namespaces', 'a whole number from 1 to 256'],
     ['ldebug', '0 or 1'],
     ['queues', 'a whole number from 1 to 2047'],
   ])('%s takes %s', (name, phrase) => {

@@ -288,6 +288,8 @@ describe('configuration space', () => {
         ...asm.copy32(elsewhere, RESULT + 8), // left as well
         ...asm.config(8, 0x10, 0x00200000, 4), // RAM
         ...asm.config(8, 0x10, 0xffffffff, 4), // the BIOS
+        ...asm.config(8, 0x10, 0xfebf0000, 4), // where SeaBIOS puts it
+        ...asm.copy32(0xfebf0010, RESULT + 16),
         ...asm.config(8, 0x10, BAR, 4),
         ...asm.copy32(BAR + 12, RESULT + 12),
         ...asm.halt,
@@ -295,11 +297,14 @@ describe('configuration space', () => {
       scratch,
     );
     expect(end).toBe('halt');
-    const result = new Uint8Array(16);
-    scratch.ports?.memory.read(RESULT, result, 0, 16);
-    expect([...new Uint32Array(result.buffer)]).toEqual([0x11111111, 0xffffffff, 0xffffffff, 0x11111111]);
+    const result = new Uint8Array(20);
+    scratch.ports?.memory.read(RESULT, result, 0, 20);
+    expect([...new Uint32Array(result.buffer)]).toEqual([
+      0x11111111, 0xffffffff, 0xffffffff, 0x11111111, 0x11111111,
+    ]);
     expect(scratch.accesses).toEqual([
       { kind: 'read32', offset: 8 },
+      { kind: 'read32', offset: 16 },
       { kind: 'read32', offset: 12 },
     ]);
   });

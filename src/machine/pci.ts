@@ -84,6 +84,9 @@ const BAR_WINDOW_END = 0xfe000000;
 /** v86 maps memory in pieces of 128 KiB. */
 const MAP_BYTES = 0x20000;
 const MIN_BAR_BYTES = 0x1000;
+/** v86 answers for a whole megabyte with its VGA BIOS, of which the ROM's BAR claims the first 64 KiB. SeaBIOS puts us behind. */
+const VGA_ROM_END = 0xfeb20000;
+const VGA_ROM_MAP_END = 0xfec00000;
 
 /** The first 64 bytes of configuration space (section 6.1, figure 6-1). */
 export function configurationHeader(plug: Omit<PciPlug, 'attach'>, bar0Address: number): Uint8Array {
@@ -177,22 +180,25 @@ export class PciBus {
    * two devices of a real bus are told the same address.
    */
   #place(plugged: PluggedFunction): void {
-    const { io } = this.#cpu;
-    const { mapped } = plugged;
-    const none = this.#nobody;
-    if (mapped) {
-      io.mmap_register(mapped.begin, mapped.bytes, none.read8, none.write8, none.read32, none.write32);
-      plugged.mapped = undefined;
-    }
+    for (const { address, before } of plugged.mapped) this.#map(address, before);
+    plugged.mapped = [];
     const begin = Math.floor(plugged.bar0Address / MAP_BYTES) * MAP_BYTES;
     const bytes = Math.ceil((plugged.bar0Address + plugged.bar0Bytes - begin) / MAP_BYTES) * MAP_BYTES;
     // Below is RAM, which v86 does not ask us about; the last megabytes are the BIOS, which is not "nobody".
     if (begin < (this.#cpu.memory_size[0] ?? 0) >>> 0) return;
-    for (let at = begin; at < begin + bytes; at += MAP_BYTES) {
-      if (this.#cpu.memory_map_read8[at / MAP_BYTES] !== none.read8) return;
-    }
-    plugged.mapped = { begin, bytes };
-    io.mmap_register(begin, bytes, plugged.read8, plugged.write8, plugged.read32, plugged.write32);
+    const addresses = Array.from({ length: bytes / MAP_BYTES }, (_, i) => begin + i * MAP_BYTES);
+    if (!addresses.every((address) => this.#isFree(address))) return;
+    plugged.mapped = addresses.map((address) => ({ address, before: handlersAt(this.#cpu, address) }));
+    for (const address of addresses) this.#map(address, plugged);
+  }
+
+  #isFree(address: number): boolean {
+    if (address >= VGA_ROM_END && address < VGA_ROM_MAP_END) return true;
+    return this.#cpu.memory_map_read8[address / MAP_BYTES] === this.#nobody.read8;
+  }
+
+  #map(address: number, { read8, write8, read32, write32 }: MapHandlers): void {
+    this.#cpu.io.mmap_register(address, MAP_BYTES, read8, write8, read32, write32);
   }
 
   /** Cuts every function off: registers read as all ones, memory and interrupts do nothing. */
@@ -241,7 +247,7 @@ class PluggedFunction implements InterruptLine {
   readonly #space: Uint8Array;
   /** Where the guest wants the registers, and where they are. */
   bar0Address: number;
-  mapped: { readonly begin: number; readonly bytes: number } | undefined;
+  mapped: readonly { readonly address: number; readonly before: MapHandlers }[] = [];
   readonly bar0Bytes: number;
   readonly #bar0Alignment: number;
   /** The level the function asks for; INTx Disable may keep it from the line. */

@@ -88,7 +88,7 @@ export class ChunkBench {
   }
 
   private vector(runs: readonly ChunkRun[]): SectorVector {
-    const vector = new SectorVector(4096);
+    const vector = new SectorVector(runs.reduce((secs, run) => secs + (run.secs ?? 1), 0));
     for (const run of runs)
       for (let i = 0; i < (run.secs ?? 1); i++)
         vector.push(run.outside ? -1 : this.block(run), (run.sec ?? 0) + i);
