@@ -1,6 +1,6 @@
 import { buildConfig, mediumOf } from '../src/lab/device-line.ts';
 import { Lab } from '../src/lab/lab.ts';
-import type { ExecResult, Notice, PowerState } from '../src/lab/types.ts';
+import type { DeviceFiles, ExecResult, Notice, PowerState } from '../src/lab/types.ts';
 import { nodeEnvironment } from '../src/headless/node-environment.ts';
 import type { DiskCatalogue } from '../src/storage/catalogue.ts';
 import { MemoryCatalogue } from '../src/storage/memory.ts';
@@ -32,17 +32,24 @@ export interface BootOptions {
   readonly memoryMiB?: number;
   readonly catalogue?: DiskCatalogue;
   readonly diskId?: string;
+  readonly files?: DeviceFiles;
 }
 
 export async function boot(options: BootOptions): Promise<Booted> {
   const sizeBytes = options.sizeMiB * MIB;
-  const built = buildConfig(options.line, sizeBytes);
+  const built = buildConfig(options.line, sizeBytes, options.files);
   if (!built.ok) throw new Error(built.error);
   const catalogue = options.catalogue ?? new MemoryCatalogue();
   const diskId =
     options.diskId ??
-    (await catalogue.create({ name: 'test', deviceLine: options.line, sizeBytes, ...mediumOf(built.config) }))
-      .id;
+    (
+      await catalogue.create({
+        name: 'test',
+        deviceLine: options.line,
+        sizeBytes: built.result.sizeBytes,
+        ...mediumOf(built.config),
+      })
+    ).id;
   const notices: Notice[] = [];
   const powers: PowerState[] = [];
   const decoder = new TextDecoder();
@@ -55,7 +62,13 @@ export async function boot(options: BootOptions): Promise<Booted> {
     boot: () => {},
     notice: (notice) => notices.push(notice),
   });
-  const power = { catalogue, diskId, memoryMiB: options.memoryMiB ?? 128, cmdline: '' };
+  const power = {
+    catalogue,
+    diskId,
+    memoryMiB: options.memoryMiB ?? 128,
+    cmdline: '',
+    ...(options.files && { files: options.files }),
+  };
   const on = async () => {
     await lab.powerOn(power);
     await lab.whenReady();

@@ -1,7 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { buildConfig } from '../src/lab/device-line.ts';
-import { geometryReport } from '../src/lab/report.ts';
-import { boot, createTarget, line12, tutorialLine } from './boot.ts';
+import { describe, it } from 'vitest';
+import { line12, tutorialLine } from './boot.ts';
+import { type LunRange, reportAgrees } from './report-agrees.ts';
 
 /**
  * The geometry report against the kernel: what it predicts of `nvme lnvm create` (success, over-provisioning,
@@ -11,7 +10,7 @@ interface Case {
   readonly line: string;
   readonly sizeMiB: number;
   /** LUN ranges, tried in turn (from the second on with -f: as on a fresh disk), and those that are not safe. */
-  readonly ranges: readonly (readonly [begin: number, end: number, safe?: 'unsafe'])[];
+  readonly ranges: readonly LunRange[];
 }
 
 /** Bytes of the backing file that give `chunks` chunks per LUN, by qemu-nvme's formula, in MiB rounded up. */
@@ -119,47 +118,5 @@ const cases: readonly Case[] = [
 ];
 
 describe.each(cases)('$line, $sizeMiB MiB', ({ line, sizeMiB, ranges }) => {
-  it('does what the report says', async () => {
-    const built = buildConfig(line, sizeMiB * 2 ** 20);
-    if (!built.ok) throw new Error(built.error);
-    const lab = await boot({ line, sizeMiB });
-    try {
-      for (const [index, [begin, end, safety]] of ranges.entries()) {
-        const predicted = geometryReport(built.config, begin, end);
-        await lab.exec('dmesg -c > /dev/null');
-        const created = await lab.exec(`${createTarget(begin, end)}${index > 0 ? ' -f' : ''}`);
-        const log = (await lab.exec('dmesg')).output;
-        const info = /luns:(\d+), lines:(\d+), secs:(\d+), buf entries:(\d+)/.exec(log);
-        const adjusted = /adjusting OP to (\d+)/.exec(log);
-        const seen = {
-          createSucceeds: created.status === 0,
-          ...(created.status === 0
-            ? {
-                opPercent: adjusted ? Number(adjusted[1]) : 11,
-                lines: Number(info?.[2]),
-                usableSectors: Number(info?.[3]),
-                bufferEntries: Number(info?.[4]),
-              }
-            : {}),
-        };
-        expect(predicted, `LUNs ${begin} to ${end}: ${log}`).toMatchObject(seen);
-        if (safety) {
-          expect(predicted.safe).toBe(false);
-          expect(predicted.reason).not.toBe('');
-          // Such a target may take the kernel with it when it is removed.
-          break;
-        }
-        if (created.status === 0) {
-          expect(predicted.safe, predicted.reason).toBe(true);
-          const disk = await lab.run('cat /sys/block/mydevice/size');
-          expect(Number(disk) / 8).toBe(predicted.usableSectors);
-          await lab.run('nvme lnvm remove -n mydevice');
-        } else {
-          expect(predicted.reason).not.toBe('');
-        }
-      }
-    } finally {
-      await lab.off();
-    }
-  });
+  it('does what the report says', () => reportAgrees(line, sizeMiB * 2 ** 20, ranges));
 });

@@ -160,7 +160,9 @@ export class LabServer implements LabRemote {
     const { catalogue, reason } = await this.parts.indexedDb();
     const home = kept === 'memory' ? this.parts.memory : catalogue;
     if (!home) throw new LabError('disk', reason);
-    return this.row(await home.create({ name, deviceLine: line, sizeBytes, ...mediumOf(built.config) }));
+    // Some lines say how large the disk is, whatever was asked for.
+    const spec = { name, deviceLine: line, sizeBytes: built.result.sizeBytes };
+    return this.row(await home.create({ ...spec, ...mediumOf(built.config) }));
   }
 
   async renameDisk(id: string, name: string): Promise<DiskRow> {

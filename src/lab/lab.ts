@@ -10,7 +10,7 @@ import { buildConfig } from './device-line.ts';
 import { LabError, sentenceOf } from './errors.ts';
 import { DEFAULT_CMDLINE, type GuestImages } from './guest-images.ts';
 import { Heartbeat } from './heartbeat.ts';
-import type { BootProgress, ExecResult, Notice, PowerState } from './types.ts';
+import type { BootProgress, DeviceFiles, ExecResult, Notice, PowerState } from './types.ts';
 
 /** What a lab needs from the place it runs in: a worker of the page, or Node. */
 export interface LabEnvironment {
@@ -40,6 +40,8 @@ export interface PowerOptions {
   /** A reader's own kernel (bzImage) and initramfs instead of the built-in ones. */
   readonly kernel?: ArrayBuffer;
   readonly initrd?: ArrayBuffer;
+  /** What a device line names files for: faults, and the chunks or bad blocks that a new disk begins with. */
+  readonly files?: DeviceFiles;
 }
 
 /** The slot of the NVMe function: 0000:00:08.0. */
@@ -206,7 +208,7 @@ export class Lab {
       progress('unpack', '');
       disk = await options.catalogue.open(options.diskId);
       const { deviceLine, sizeBytes } = disk.summary;
-      const built = buildConfig(deviceLine, sizeBytes);
+      const built = buildConfig(deviceLine, sizeBytes, options.files);
       if (!built.ok) throw new LabError('device', built.error);
       const device = await LabDevice.open(built.config, disk);
       this.running = await this.startMachine(options, images, disk, device, startedMs, progress);

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { boot, createTarget, kernelComplaints, line12 } from './boot.ts';
+
+const MINUTES = 60_000;
+
+/**
+ * pblk on every shape: create, fill, overwrite until garbage is collected, remove, cut the power, recover. A
+ * few shapes are in every landing; `npm run test:matrix` does all.
+ */
+interface Shape {
+  readonly name: string;
+  readonly line: string;
+  /** For lines that do not say their own size. */
+  readonly sizeMiB?: number;
+  readonly luns: number;
+  /** In every landing. */
+  readonly always?: boolean;
+}
+
+/** A 1.2 disk of so many chunks in a LUN; pages of 4 sectors. */
+function flash12(ch: number, lun: number, pln: number, pages: number, chunks: number, oob = 16): Shape {
+  const bytes = ch * lun * pln * pages * 4 * chunks * (4096 + 8);
+  return {
+    name: `1.2: ${ch} ch × ${lun} LUNs × ${pln} pln × ${pages} pages × ${chunks} chunks, OOB ${oob}`,
+    line: line12(
+      `lnum_ch=${ch},lnum_lun=${lun},lnum_pln=${pln},lsecs_per_pg=4,lpgs_per_blk=${pages}`,
+    ).replace('lmetasize=16', `lmetasize=${oob}`),
+    sizeMiB: Math.ceil(bytes / 2 ** 20),
+    luns: ch * lun,
+  };
+}
+
+/** A 2.0 disk in the spelling of qemu-nvme's branch next. */
+function flash20(grp: number, pu: number, chunks: number, secs: number, oob = 16): Shape {
+  return {
+    name: `2.0: ${grp} groups × ${pu} PUs × ${chunks} chunks × ${secs} sectors, OOB ${oob}`,
+    line: `-device ocssd,serial=test -device ocssd-ns,drive=d,num_grp=${grp},num_pu=${pu},num_chk=${chunks},clba=${secs},ws_min=4,ws_opt=8,mw_cunits=32,ms=${oob}`,
+    luns: grp * pu,
+  };
+}
+
+const shapes: readonly Shape[] = [
+  flash12(1, 1, 1, 64, 48),
+  flash12(1, 2, 2, 16, 48),
+  { ...flash12(2, 2, 4, 8, 40), always: true },
+  flash12(4, 2, 1, 16, 40),
+  flash12(1, 64, 1, 8, 24),
+  flash12(4, 16, 2, 4, 24),
+  flash12(1, 4, 2, 16, 48, 0),
+  flash12(1, 4, 1, 16, 48, 64),
+  flash20(1, 1, 64, 256),
+  { ...flash20(1, 4, 48, 128), always: true },
+  flash20(1, 4, 48, 128, 0),
+  flash20(2, 2, 60, 96),
+  flash20(4, 4, 40, 64),
+  flash20(2, 32, 24, 32),
+].filter((shape) => process.env['MATRIX'] === '1' || shape.always);
+
+describe('pblk on every shape', () => {
+  it.each(shapes)('$name', { timeout: 20 * MINUTES }, async ({ line, sizeMiB, luns }) => {
+    const guest = await boot({ line, sizeMiB: sizeMiB ?? 1 });
+    try {
+      const fio = (options: string) =>
+        guest.run(
+          `fio --filename=/dev/mydevice --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --output-format=terse ${options}`,
+          10 * MINUTES,
+        );
+      const clean = async () => expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
+      const all = createTarget(0, luns - 1);
+      await guest.run(all);
+      await fio('--name=fill --rw=write --bs=256k --do_verify=0');
+      const log = guest.lab.device?.commandEvents(0) ?? [];
+      expect(Math.max(...log.map(({ addresses }) => addresses.length))).toBe(64);
+      // How much it takes until chunks are collected depends on the shape.
+      let collected = 0;
+      for (let round = 0; round < 6 && collected === 0; round++) {
+        await fio(`--name=again${round} --rw=randwrite --bs=4k --size=30% --randseed=${round + 1}`);
+        collected = Number(
+          /gc:(\d+)/.exec(await guest.run('cat /sys/block/mydevice/pblk/write_amp_mileage'))?.[1],
+        );
+      }
+      expect(collected).toBeGreaterThan(0);
+      const md5 = await guest.run('sync; md5sum /dev/mydevice', 5 * MINUTES);
+      await guest.run('nvme lnvm remove -n mydevice');
+      await clean();
+      await guest.powerCycle();
+      await guest.run(all);
+      expect(await guest.run('md5sum /dev/mydevice', 5 * MINUTES)).toBe(md5);
+      // And once more without the orderly end.
+      await guest.run('dd if=/dev/urandom of=/dev/mydevice bs=1M count=2 conv=fsync');
+      const again = await guest.run('sync; md5sum /dev/mydevice', 5 * MINUTES);
+      expect(again).not.toBe(md5);
+      await clean();
+      await guest.powerCycle();
+      await guest.run(all);
+      expect(await guest.run('md5sum /dev/mydevice', 5 * MINUTES)).toBe(again);
+      await clean();
+    } finally {
+      await guest.off();
+    }
+  });
+});
