@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { IoOpcode } from '../src/spec/opcodes.ts';
 import { boot, createTarget, kernelComplaints, line12 } from './boot.ts';
 
 const MINUTES = 60_000;
@@ -13,6 +14,8 @@ interface Shape {
   /** For lines that do not say their own size. */
   readonly sizeMiB?: number;
   readonly luns: number;
+  /** Sectors that pblk writes at least. */
+  readonly wsOpt: number;
   /** In every landing. */
   readonly always?: boolean;
 }
@@ -27,6 +30,7 @@ function flash12(ch: number, lun: number, pln: number, pages: number, chunks: nu
     ).replace('lmetasize=16', `lmetasize=${oob}`),
     sizeMiB: Math.ceil(bytes / 2 ** 20),
     luns: ch * lun,
+    wsOpt: 4 * pln,
   };
 }
 
@@ -36,6 +40,7 @@ function flash20(grp: number, pu: number, chunks: number, secs: number, oob = 16
     name: `2.0: ${grp} groups × ${pu} PUs × ${chunks} chunks × ${secs} sectors, OOB ${oob}`,
     line: `-device ocssd,serial=test -device ocssd-ns,drive=d,num_grp=${grp},num_pu=${pu},num_chk=${chunks},clba=${secs},ws_min=4,ws_opt=8,mw_cunits=32,ms=${oob}`,
     luns: grp * pu,
+    wsOpt: 8,
   };
 }
 
@@ -57,7 +62,7 @@ const shapes: readonly Shape[] = [
 ].filter((shape) => process.env['MATRIX'] === '1' || shape.always);
 
 describe('pblk on every shape', () => {
-  it.each(shapes)('$name', { timeout: 20 * MINUTES }, async ({ line, sizeMiB, luns }) => {
+  it.each(shapes)('$name', { timeout: 20 * MINUTES }, async ({ line, sizeMiB, luns, wsOpt }) => {
     const guest = await boot({ line, sizeMiB: sizeMiB ?? 1 });
     try {
       const fio = (options: string) =>
@@ -68,9 +73,19 @@ describe('pblk on every shape', () => {
       const clean = async () => expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
       const all = createTarget(0, luns - 1);
       await guest.run(all);
+      // pblk writes ws_opt sectors at a time and can be told to write more; reads are as large as asked for.
+      const perWrite = Math.min(64, wsOpt * luns);
+      await guest.run(`echo ${perWrite} > /sys/block/mydevice/pblk/max_sec_per_write`);
       await fio('--name=fill --rw=write --bs=256k --do_verify=0');
-      const log = guest.lab.device?.commandEvents(0) ?? [];
-      expect(Math.max(...log.map(({ addresses }) => addresses.length))).toBe(64);
+      const longest = (opcode: number) =>
+        Math.max(
+          ...(guest.lab.device?.commandEvents(0) ?? [])
+            .filter((event) => event.queueId > 0 && event.opcode === opcode)
+            .map(({ addresses }) => addresses.length),
+        );
+      expect(longest(IoOpcode.vectorWrite)).toBe(perWrite);
+      await fio('--name=read --rw=read --bs=256k --size=4M --do_verify=0 --verify=0');
+      expect(longest(IoOpcode.vectorRead)).toBe(64);
       // How much it takes until chunks are collected depends on the shape.
       let collected = 0;
       for (let round = 0; round < 6 && collected === 0; round++) {

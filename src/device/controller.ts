@@ -1,9 +1,11 @@
 import { EventInfo, EventType, LogPage, SmartWarning } from '../spec/identify.ts';
-import { capabilities, Cc, Csts, CQE_BYTES, Register, SQE_BYTES, VERSION_1_2 } from '../spec/registers.ts';
+import { Cc, Csts, Register, SQE_BYTES } from '../spec/registers.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import { AdminCommands } from './admin.ts';
 import { AsyncEvents } from './async-events.ts';
-import { Command, type CommandHost } from './command.ts';
+import type { Command, CommandHost } from './command.ts';
+import { CommandPool } from './command-pool.ts';
+import { Completions } from './completions.ts';
 import type { ControllerConfig } from './config.ts';
 import { type Core, refuse } from './core.ts';
 import { ErrorLog } from './error-log.ts';
@@ -14,13 +16,11 @@ import type { DeviceMedia } from './media.ts';
 import type { Namespace } from './namespace.ts';
 import type { Clock, GuestMemory, InterruptLine } from './ports.ts';
 import { CompletionQueue, QueueMemory, SubmissionQueue } from './queues.ts';
+import { RegisterFile } from './register-file.ts';
 import { limitRefusals, type Telemetry } from './telemetry.ts';
 
 /** Commands taken from one queue before the guest gets the processor back. */
 const COMMANDS_PER_TURN = 256;
-/** Command objects kept for the next commands; a guest that had thousands in flight does not own them for ever. */
-const IDLE_COMMANDS_KEPT = 1024;
-const TWO_32 = 4_294_967_296;
 /** Told to the host when a doorbell is rung that does not exist, or with a value that it cannot have. */
 const NO_SUCH_DOORBELL = {
   type: EventType.error,
@@ -63,37 +63,29 @@ export class NvmeController implements Core {
   readonly features: Features;
   readonly sqs: (SubmissionQueue | undefined)[] = [];
   readonly cqs: (CompletionQueue | undefined)[] = [];
-  /** 2^(12 + CC.MPS) */
+  /** 2^(12 + CC.MPS), as it was when the controller was enabled. */
   pageBytes = 4096;
 
-  private readonly interrupt: InterruptLine;
+  private readonly registers: RegisterFile;
+  private readonly completions: Completions;
+  private readonly commands: CommandPool;
   private readonly media: DeviceMedia;
   private readonly admin: AdminCommands;
   private readonly io: IoCommands;
-  private readonly cap: { readonly low: number; readonly high: number };
-  private cc = 0;
-  private csts = 0;
-  private aqa = 0;
-  private asq = 0;
-  private acq = 0;
-  private interruptMask = 0;
   /** One more at each reset: completions of commands from before are dropped. */
   private readonly host: CommandHost;
-  /** Every command object there is, idle or in flight, for Abort. */
-  private readonly commands: Command[] = [];
-  private readonly idle: Command[] = [];
   private resumeScheduled = false;
   /** The queue whose turn it was last. */
   private turn = 0;
 
   constructor(config: ControllerConfig, media: DeviceMedia, ports: ControllerPorts, telemetry: Telemetry) {
     this.config = config;
-    this.cap = capabilities(config);
+    this.registers = new RegisterFile(config);
+    this.completions = new Completions(ports.memory, ports.interrupt);
     this.media = media;
     this.namespaces = media.namespaces;
     this.health = media.health;
     this.memory = ports.memory;
-    this.interrupt = ports.interrupt;
     this.clock = ports.clock;
     this.telemetry = limitRefusals(telemetry, ports.clock);
     this.host = {
@@ -101,6 +93,7 @@ export class NvmeController implements Core {
       complete: (command, status, dw0, dw1) => this.complete(command, status, dw0, dw1),
       refused: (text) => this.telemetry.refused(text),
     };
+    this.commands = new CommandPool(this.host);
     this.health.powerOff(); // a controller begins without
     this.events = new AsyncEvents(this);
     this.errors = new ErrorLog(config.elpeZ + 1, this.health);
@@ -114,16 +107,16 @@ export class NvmeController implements Core {
   }
 
   get configuration(): number {
-    return this.cc;
+    return this.registers.cc;
   }
 
   get isReady(): boolean {
-    return (this.csts & (Csts.ready | Csts.fatal)) === Csts.ready;
+    return this.registers.isReady;
   }
 
   /** True after the controller gave up (CSTS.CFS): only a reset helps. */
   get isFatal(): boolean {
-    return (this.csts & Csts.fatal) !== 0;
+    return this.registers.isFatal;
   }
 
   // Registers ------------------------------------------------------------------------------------
@@ -131,14 +124,14 @@ export class NvmeController implements Core {
   /** A 32-bit read at any offset; unaligned ones are put together from two registers. */
   read32(offset: number): number {
     const shift = (offset & 3) * 8;
-    if (shift === 0) return this.readRegister(offset);
-    const low = this.readRegister(offset & ~3);
-    const high = this.readRegister((offset & ~3) + 4);
+    if (shift === 0) return this.registers.read(offset);
+    const low = this.registers.read(offset & ~3);
+    const high = this.registers.read((offset & ~3) + 4);
     return ((low >>> shift) | (high << (32 - shift))) >>> 0;
   }
 
   read8(offset: number): number {
-    return (this.readRegister(offset & ~3) >>> ((offset & 3) * 8)) & 0xff;
+    return (this.registers.read(offset & ~3) >>> ((offset & 3) * 8)) & 0xff;
   }
 
   /**
@@ -165,121 +158,52 @@ export class NvmeController implements Core {
     }
   }
 
-  private readRegister(offset: number): number {
-    switch (offset) {
-      case Register.cap:
-        return this.cap.low;
-      case Register.cap + 4:
-        return this.cap.high;
-      case Register.vs:
-        return VERSION_1_2;
-      case Register.intms:
-      case Register.intmc:
-        return this.interruptMask;
-      case Register.cc:
-        return this.cc;
-      case Register.csts:
-        return this.csts;
-      case Register.aqa:
-        return this.aqa;
-      case Register.asq:
-        return this.asq % TWO_32;
-      case Register.asq + 4:
-        return Math.floor(this.asq / TWO_32);
-      case Register.acq:
-        return this.acq % TWO_32;
-      case Register.acq + 4:
-        return Math.floor(this.acq / TWO_32);
-      default:
-        return 0; // reserved, CMB (none), doorbells (write only)
-    }
-  }
-
   private writeRegister(offset: number, value: number): void {
+    const { registers } = this;
     switch (offset) {
       case Register.intms:
-        this.interruptMask = (this.interruptMask | value) >>> 0;
+        registers.interruptMask = (registers.interruptMask | value) >>> 0;
         this.updateInterrupt();
         return;
       case Register.intmc:
-        this.interruptMask = (this.interruptMask & ~value) >>> 0;
+        registers.interruptMask = (registers.interruptMask & ~value) >>> 0;
         this.updateInterrupt();
         return;
       case Register.cc:
         this.writeConfiguration(value);
         return;
-      case Register.aqa:
-        this.aqa = value & 0x0fff_0fff;
-        return;
-      case Register.asq:
-        this.asq = Math.floor(this.asq / TWO_32) * TWO_32 + ((value & ~0xfff) >>> 0);
-        return;
-      case Register.asq + 4:
-        this.asq = value * TWO_32 + (this.asq % TWO_32);
-        return;
-      case Register.acq:
-        this.acq = Math.floor(this.acq / TWO_32) * TWO_32 + ((value & ~0xfff) >>> 0);
-        return;
-      case Register.acq + 4:
-        this.acq = value * TWO_32 + (this.acq % TWO_32);
-        return;
       default:
-        this.telemetry.refused(`write to read-only or reserved register ${hex(offset)}`);
+        if (!registers.writeAdminQueue(offset, value))
+          this.telemetry.refused(`write to read-only or reserved register ${hex(offset)}`);
     }
   }
 
   private writeConfiguration(value: number): void {
-    const before = this.cc;
-    this.cc = value;
+    const before = this.registers.cc;
+    this.registers.cc = value;
     const enabled = (value & Cc.enable) !== 0;
     if (enabled && (before & Cc.enable) === 0) this.enable();
     else if (!enabled && ((before & Cc.enable) !== 0 || this.isFatal)) this.reset();
     const shn = (value >>> Cc.shnShift) & Cc.shnMask;
     if (shn !== 0 && ((before >>> Cc.shnShift) & Cc.shnMask) === 0) this.shutDown();
-    else if (shn === 0) this.csts &= ~Csts.shutdownMask;
+    else if (shn === 0) this.registers.csts &= ~Csts.shutdownMask;
   }
 
   private enable(): void {
-    const problem = this.configurationProblem();
+    const { registers } = this;
+    const problem = registers.problem(this.memory);
     if (problem) {
       this.fail(`the controller was enabled with ${problem}`);
       return;
     }
     this.health.enabled(this.clock);
-    this.pageBytes = 4096 << ((this.cc >>> Cc.mpsShift) & Cc.mpsMask);
-    const cq = new CompletionQueue(
-      0,
-      ((this.aqa >>> 16) & 0xfff) + 1,
-      QueueMemory.contiguous(this.acq),
-      true,
-      0,
-    );
+    this.pageBytes = registers.pageBytes;
+    const { asq, acq, adminSqEntries, adminCqEntries } = registers;
+    const cq = new CompletionQueue(0, adminCqEntries, QueueMemory.contiguous(acq), true, 0);
     cq.users = 1;
     this.cqs[0] = cq;
-    this.sqs[0] = new SubmissionQueue(0, (this.aqa & 0xfff) + 1, QueueMemory.contiguous(this.asq), cq);
-    this.csts |= Csts.ready;
-  }
-
-  /** What is wrong with the registers, in words; undefined if the controller can start. */
-  private configurationProblem(): string | undefined {
-    const c = this.config;
-    const mps = (this.cc >>> Cc.mpsShift) & Cc.mpsMask;
-    const page = 4096 * 2 ** mps;
-    const sqSize = (this.aqa & 0xfff) + 1;
-    const cqSize = ((this.aqa >>> 16) & 0xfff) + 1;
-    if (mps < c.mpsMin || mps > c.mpsMax)
-      return `memory page size ${mps} (CC.MPS) outside ${c.mpsMin} to ${c.mpsMax}`;
-    if (((this.cc >>> Cc.cssShift) & Cc.cssMask) !== 0) return 'a command set other than NVM (CC.CSS)';
-    if (((this.cc >>> Cc.amsShift) & Cc.amsMask) !== 0) return 'an arbitration it does not have (CC.AMS)';
-    if (sqSize < 2 || cqSize < 2) return 'an admin queue of fewer than two entries (AQA)';
-    if (this.asq === 0 || this.acq === 0) return 'an admin queue that is nowhere (ASQ, ACQ)';
-    if (this.asq % page !== 0 || this.acq % page !== 0)
-      return 'an admin queue that is not page aligned (ASQ, ACQ)';
-    if (!this.memory.isRam(this.asq, sqSize * SQE_BYTES))
-      return 'an admin submission queue outside memory (ASQ)';
-    if (!this.memory.isRam(this.acq, cqSize * CQE_BYTES))
-      return 'an admin completion queue outside memory (ACQ)';
-    return undefined;
+    this.sqs[0] = new SubmissionQueue(0, adminSqEntries, QueueMemory.contiguous(asq), cq);
+    registers.csts |= Csts.ready;
   }
 
   /** CC.EN to 0: queues and everything in flight are forgotten; AQA, ASQ and ACQ stay. */
@@ -287,15 +211,13 @@ export class NvmeController implements Core {
     this.host.generation++;
     this.health.idle();
     this.features.reset();
-    // What is in flight now may never end; only what is idle is used again.
-    this.commands.length = 0;
-    for (const command of this.idle) command.index = this.commands.push(command) - 1;
+    this.commands.abandonInFlight();
     this.sqs.length = 0;
     this.cqs.length = 0;
     this.admin.reset();
     this.events.reset();
-    this.csts = 0;
-    this.interruptMask = 0;
+    this.registers.csts = 0;
+    this.registers.interruptMask = 0;
     this.updateInterrupt();
   }
 
@@ -303,13 +225,13 @@ export class NvmeController implements Core {
   private shutDown(): void {
     const generation = this.host.generation;
     this.health.shutDown();
-    this.csts = (this.csts & ~Csts.shutdownMask) | Csts.shutdownOccurring;
+    this.registers.csts = (this.registers.csts & ~Csts.shutdownMask) | Csts.shutdownOccurring;
     let left = this.namespaces.length;
     const finished = () => {
       left--;
-      const occurring = (this.csts & Csts.shutdownMask) === Csts.shutdownOccurring;
+      const occurring = (this.registers.csts & Csts.shutdownMask) === Csts.shutdownOccurring;
       if (left <= 0 && occurring && generation === this.host.generation) {
-        this.csts = (this.csts & ~Csts.shutdownMask) | Csts.shutdownComplete;
+        this.registers.csts = (this.registers.csts & ~Csts.shutdownMask) | Csts.shutdownComplete;
       }
     };
     if (left === 0) finished();
@@ -323,17 +245,13 @@ export class NvmeController implements Core {
     } catch (error) {
       this.broke(error);
     }
-    this.csts = 0;
-    this.cc = 0;
-    this.aqa = 0;
-    this.asq = 0;
-    this.acq = 0;
+    this.registers.clear();
     for (const ns of this.namespaces) if (ns.kind === 'ocssd20') ns.medium.powerCycle();
   }
 
   /** CSTS.CFS: a state from which no command can be answered. */
   private fail(why: string): void {
-    this.csts |= Csts.fatal;
+    this.registers.csts |= Csts.fatal;
     this.telemetry.refused(`controller fatal status: ${why}`);
   }
 
@@ -417,9 +335,9 @@ export class NvmeController implements Core {
       !sq.deletedBy &&
       this.sqs[sq.id] === sq
     ) {
-      const command = this.idle.pop() ?? this.newCommand();
+      const command = this.commands.take();
       if (!this.memory.read(sq.headAddress(), command.bytes, 0, SQE_BYTES)) {
-        this.idle.push(command);
+        this.commands.give(command);
         this.fail(`submission queue ${sq.id} is not in memory`);
         break;
       }
@@ -441,24 +359,8 @@ export class NvmeController implements Core {
     return taken;
   }
 
-  private newCommand(): Command {
-    const command = new Command(this.host);
-    command.index = this.commands.push(command) - 1;
-    return command;
-  }
-
-  /** Forgets a command object; the last one takes its place. */
-  private discard(command: Command): void {
-    const last = this.commands.pop();
-    if (!last || last === command) return;
-    last.index = command.index;
-    this.commands[last.index] = last;
-  }
-
   inFlight(sqid: number, cid: number, not: Command): Command | undefined {
-    return this.commands.find(
-      (c) => c.sq !== undefined && c !== not && c.queueId === sqid && c.cid === cid && !c.stale,
-    );
+    return this.commands.inFlight(sqid, cid, not);
   }
 
   dropQueued(sqid: number, cid: number): boolean {
@@ -541,13 +443,13 @@ export class NvmeController implements Core {
     } catch (error) {
       this.broke(error);
     }
-    if (this.idle.length < IDLE_COMMANDS_KEPT) this.idle.push(command);
-    else this.discard(command);
+    this.commands.give(command);
   }
 
   private end(command: Command, sq: SubmissionQueue): void {
     const { status, abortedBy } = command;
-    this.post(sq, command.cid, status, command.dw0, command.dw1);
+    if (this.completions.post(sq, command)) this.updateInterrupt();
+    else this.fail(`completion queue ${sq.cq.id} is not in memory`);
     if (status !== Status.success) this.noteError(command, status);
     if (sq.id !== 0) {
       this.health.count(command);
@@ -597,36 +499,8 @@ export class NvmeController implements Core {
     return true;
   }
 
-  private readonly cqe = new Uint8Array(CQE_BYTES);
-  private readonly cqeView = new DataView(this.cqe.buffer);
-
-  /** Writes a completion queue entry (Linux struct nvme_completion). */
-  private post(sq: SubmissionQueue, cid: number, status: StatusCode, dw0: number, dw1: number): void {
-    const cq = sq.cq;
-    const view = this.cqeView;
-    view.setUint32(0, dw0, true);
-    view.setUint32(4, dw1, true);
-    view.setUint16(8, sq.head, true);
-    view.setUint16(10, sq.id, true);
-    view.setUint16(12, cid, true);
-    view.setUint16(14, ((status << 1) | cq.phase) & 0xffff, true);
-    if (!this.memory.write(cq.tailAddress(), this.cqe, 0, CQE_BYTES)) {
-      this.fail(`completion queue ${cq.id} is not in memory`);
-      return;
-    }
-    cq.advance();
-    this.updateInterrupt();
-  }
-
-  /** The line is up while any completion queue with interrupts holds entries the host has not taken. */
   private updateInterrupt(): void {
-    for (const cq of this.cqs) {
-      if (!cq || !cq.interruptEnabled || cq.head === cq.tail) continue;
-      if ((this.interruptMask & (1 << cq.interruptVector)) !== 0) continue;
-      this.interrupt.assert();
-      return;
-    }
-    this.interrupt.deassert();
+    this.completions.updateInterrupt(this.cqs, this.registers.interruptMask);
   }
 }
 

@@ -40,3 +40,17 @@ it('an erase hides what is on its way to the store, and a later put shows again'
   await store.releaseAll();
   expect(Array.from(store.units)).toEqual([[1, bytes(10)]]);
 });
+
+it('an erased unit stays gone when the commit before its own fails', async () => {
+  const { store, units } = make();
+  store.failCommitIn = 1;
+  units.put(1, bytes(9));
+  units.commit('relaxed', nothing);
+  await Promise.resolve();
+  units.erase(1, 2);
+  units.put(2, bytes(10));
+  units.commit('relaxed', nothing);
+  await store.releaseAll();
+  expect(units.failure).toBeDefined();
+  expect([units.get(1), units.get(2)]).toEqual([undefined, bytes(10)]);
+});

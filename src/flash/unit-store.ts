@@ -244,6 +244,9 @@ export class UnitStore {
     this.failure = error;
     const later = this.pending;
     this.pending = newGroup();
+    // In their order: what was erased after the group had left must not show again what the group had written.
+    for (const unit of group.units.keys()) if (erases(later, unit)) group.units.delete(unit);
+    for (const run of later.erased) group.erased.push(run);
     for (const [unit, bytes] of later.units) group.units.set(unit, bytes);
     for (const done of group.waiters) done(false);
     for (const done of later.waiters) done(false);

@@ -187,7 +187,9 @@ describe('floods (a budget per tick, bounded telemetry)', () => {
     const sqe = { opcode: IoOpcode.read, nsid: 1, ...prpsFor(rig.driver.arena, pages), cdw12: 16_383 };
     expect((await rig.driver.command(1, sqe)).status).toBe(Status.success);
     await rig.driver.command(1, { ...sqe, cdw12: 0 });
-    const { idle } = rig.controller as unknown as { idle: readonly { data: { addresses: Float64Array } }[] };
-    expect(Math.max(...idle.map(({ data }) => data.addresses.length))).toBeLessThanOrEqual(PAGE / 4);
+    const { commands } = rig.controller as unknown as {
+      commands: { idle: readonly { data: { addresses: Float64Array } }[] };
+    };
+    expect(Math.max(...commands.idle.map(({ data }) => data.addresses.length))).toBeLessThanOrEqual(PAGE / 4);
   });
 });

@@ -3,6 +3,7 @@ import type { StoreMode } from '../fakes/fake-store.ts';
 import { runModel } from './commands.ts';
 import { Dialect12 } from './ocssd12.ts';
 import { Dialect20 } from './ocssd20.ts';
+import { DialectPlain } from './plain.ts';
 
 const seed = Number(process.env.MODEL_SEED ?? 1);
 const runs = Number(process.env.MODEL_RUNS ?? 60);
@@ -14,9 +15,11 @@ const disks = {
     runModel(() => new Dialect12(), mode, options),
   // Chunks that wear out soon; a free chunk may not be reset again.
   'open-channel 2.0': () => (mode: StoreMode, options: Parameters<typeof runModel>[2]) =>
-    runModel(() => new Dialect20({ peCycles: 4, mccap: 1 }), mode, options),
+    runModel(() => new Dialect20({ peCycles: 2, mccap: 1 }), mode, options),
   'open-channel 2.0, durable': () => (mode: StoreMode, options: Parameters<typeof runModel>[2]) =>
     runModel(() => new Dialect20({ peCycles: 1000, mccap: 3 }), mode, options),
+  plain: () => (mode: StoreMode, options: Parameters<typeof runModel>[2]) =>
+    runModel(() => new DialectPlain(), mode, options),
 };
 const modes: readonly StoreMode[] = ['sync', 'soon', 'held'];
 const chosen = Object.entries(disks)
