@@ -24,6 +24,8 @@ export default defineConfig({
           name: 'unit',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['**/*.guest.test.ts'],
+          // Long for any of them, and short for one that hangs: a busy machine must not fail a test.
+          testTimeout: 30_000,
         },
       },
       {

@@ -5,7 +5,7 @@ import { boot, type Booted, kernelComplaints } from './boot.ts';
 describe('nvme-cli on a plain disk', () => {
   let guest: Booted;
   beforeAll(async () => {
-    guest = await boot({ line: 'nvme,serial=cli,namespaces=2,mdts=5,oncs=0x1f,oacs=0x2', sizeMiB: 32 });
+    guest = await boot({ line: 'nvme,serial=cli,namespaces=2,mdts=5', sizeMiB: 32 });
     await guest.run(
       'dd if=/dev/urandom of=/tmp/a bs=4k count=8; dd if=/dev/zero of=/tmp/zeros bs=4k count=8',
     );

@@ -182,10 +182,10 @@ describe('a plain disk', () => {
   });
 
   it('reports the optional commands and the write cache that are asked for', () => {
-    const built = buildConfig('nvme,serial=x,oncs=0x1f,oacs=6,vwc=1', GIB);
-    expect(built).toMatchObject({ ok: true, config: { oncs: 0x1f, oacs: 6, volatileWriteCache: true } });
+    const built = buildConfig('nvme,serial=x,oncs=0x4,oacs=6,vwc=1', GIB);
+    expect(built).toMatchObject({ ok: true, config: { oncs: 0x4, oacs: 6, volatileWriteCache: true } });
     expect(buildConfig('nvme,serial=x', GIB)).toMatchObject({
-      config: { oncs: 4, oacs: 2, volatileWriteCache: false },
+      config: { oncs: 0x1f, oacs: 2, volatileWriteCache: false },
     });
   });
 });

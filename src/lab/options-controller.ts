@@ -75,9 +75,9 @@ export function controllerOptions(defaults: ControllerDefaults): OptionSpec[] {
     number(
       'controller',
       'oncs',
-      '0x4',
+      '0x1f',
       [0, U16],
-      'optional NVM commands that are reported, of those that exist here',
+      'optional NVM commands that are reported, of those that exist here (the original has 0x4, dataset management, only)',
     ),
     toggle('controller', 'intc', '0', `${NO_EFFECT}: every completion interrupts at once`),
     number('controller', 'intc_thresh', '0', [0, U8], `${NO_EFFECT}: interrupts are not coalesced`),

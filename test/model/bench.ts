@@ -11,14 +11,18 @@ import { makeRig, type Rig } from '../driver/rig.ts';
 import { FakeMemory, HOLE_END } from '../fakes/fake-memory.ts';
 import { FakeStore, settle, type StoreMode } from '../fakes/fake-store.ts';
 import type { Dialect, Op, SurveyDesk, Tools } from './dialect.ts';
+import { flush } from './flush.ts';
 import { Ink } from './ink.ts';
 import { Linear } from './linear.ts';
 import { type Mark, SmartModel } from './smart.ts';
 
 const MIB = 1024 * 1024;
 /** Commands under way at once. */
-const MAX_UNDER_WAY = 5;
+const MAX_UNDER_WAY = 4;
+/** With more ways in which everything can have happened, the disk is looked at. */
+const MANY_WORLDS = 32;
 const SLOT_BYTES = 512 * 1024;
+const ALL_NAMESPACES = 0xffff_ffff;
 const MAX_WAITS = 500;
 /** Set Features 05h, dword 11. */
 const DULBE = 0x1_0000;
@@ -46,6 +50,7 @@ export class Bench<S, R> {
   /** How often each thing was done, and answers by status. */
   readonly deeds = new Map<string, number>();
   private failureInjected = false;
+  private inDoubt = false;
   private underWay: UnderWay<S>[] = [];
   private freeSlots: number[] = [];
 
@@ -87,9 +92,16 @@ export class Bench<S, R> {
 
   // Commands -----------------------------------------------------------------------------------------
 
-  /** Sends a command and does not wait for it. */
-  async submit(op: Op<S>): Promise<void> {
+  /**
+   * Sends a command and does not wait for it; `make` gets what the host may believe of the disk by then. After
+   * a command that could not be kept the host looks what has become of the disk, as Linux revalidates it.
+   */
+  async submit(make: (guess: S) => Op<S> | undefined): Promise<void> {
     if (this.underWay.length >= MAX_UNDER_WAY) await this.quiesce();
+    if (this.inDoubt) await this.revalidate();
+    await this.clearUp();
+    const op = make(this.linear.guess());
+    if (!op) return;
     this.send(op);
     this.take();
   }
@@ -143,6 +155,7 @@ export class Bench<S, R> {
     }
     if (status === Status.internalError && this.failureInjected && op.changes) {
       this.failed = true;
+      this.inDoubt = true;
       this.linear.failed(id);
     } else this.linear.complete(id, said);
   }
@@ -167,6 +180,19 @@ export class Bench<S, R> {
     throw new Error(`never completed: ${labels.join('; ')}`);
   }
 
+  /** Answers the oldest thing that the device waits for; false when it waits for nothing. */
+  async releaseOne(): Promise<boolean> {
+    await this.pump();
+    const { waitingReads, waitingCommits } = this.store;
+    if (waitingReads + waitingCommits === 0) return false;
+    await this.release(waitingReads > 0 ? 1 : 0, waitingReads > 0 ? 0 : 1);
+    return true;
+  }
+
+  get underWayCount(): number {
+    return this.underWay.length;
+  }
+
   /** Answers some of what the device has asked of its store. */
   async release(reads: number, commits: number): Promise<void> {
     await this.store.releaseReads(reads);
@@ -176,18 +202,35 @@ export class Bench<S, R> {
 
   // Everything ---------------------------------------------------------------------------------------
 
-  /** Waits for all, then compares all that can be seen of the disk. */
-  async survey(): Promise<void> {
+  /** When the model knows too little, because of resets or power cuts with commands under way. */
+  private async clearUp(): Promise<void> {
+    if (this.linear.worldCount <= MANY_WORLDS) return;
+    await this.survey();
+    if (!this.failed) await this.ask(flush<S>(ALL_NAMESPACES));
+    this.note('cleared up');
+  }
+
+  private async revalidate(): Promise<void> {
     await this.quiesce();
-    const desk: SurveyDesk<S> = {
+    this.inDoubt = false;
+    await this.dialect.revalidate(this.desk);
+  }
+
+  private get desk(): SurveyDesk<S> {
+    return {
       rig: this.rig,
       tools: this.tools,
       ask: (op) => this.ask(op),
       observe: (label, look, observed) => this.linear.observe(label, look, observed),
       guess: () => this.linear.guess(),
-      change: (to) => this.linear.change(to),
     };
-    await this.dialect.survey(desk);
+  }
+
+  /** Waits for all, then compares all that can be seen of the disk. */
+  async survey(): Promise<void> {
+    await this.quiesce();
+    this.inDoubt = false;
+    await this.dialect.survey(this.desk);
     await this.checkSmart();
     this.note('survey');
   }
@@ -214,9 +257,13 @@ export class Bench<S, R> {
   /** CC.EN to 0 and back, whatever is under way. */
   async resetController(): Promise<void> {
     this.take();
+    await this.clearUp();
+    // Something like a format may have happened or not: the host will look.
+    const inDoubt = this.inDoubt || this.underWay.some(({ op }) => op.queue === 0 && op.changes);
     this.linear.reset();
     this.smart.reset();
     await this.enableAgain();
+    this.inDoubt = inDoubt;
   }
 
   private async enableAgain(): Promise<void> {
@@ -255,6 +302,7 @@ export class Bench<S, R> {
     this.linear.crash((state) => this.dialect.afterPower(state));
     this.smart.crash();
     this.failed = false;
+    this.inDoubt = true;
     this.failureInjected = false;
     this.store = this.store.reopened();
     await this.powerOn();

@@ -44,6 +44,8 @@ export interface Dialect<S, R> {
   attach(rig: Rig): Promise<void>;
   /** The command, or undefined where there is nothing to be done. */
   make(recipe: R, guess: S, tools: Tools): Op<S> | undefined;
+  /** What a host asks before it goes on with a disk of which it does not know what became of it. */
+  revalidate(desk: SurveyDesk<S>): Promise<void>;
   /** Asks for all that the disk holds. */
   survey(desk: SurveyDesk<S>): Promise<void>;
 }
@@ -55,7 +57,6 @@ export interface SurveyDesk<S> {
   ask(op: Op<S>): Promise<string>;
   observe(label: string, look: (state: S) => string, observed: string): void;
   guess(): S;
-  change(to: (state: S) => S): void;
 }
 
 /** Status and failure map. */

@@ -31,7 +31,7 @@ interface World {
   readonly pending: readonly Progress[];
 }
 
-const MAX_WORLDS = 20_000;
+const MAX_WORLDS = 50_000;
 
 /**
  * Commands that overlap may take effect in any order, each between its submission and its completion. This keeps
@@ -68,8 +68,8 @@ export class Linear<S> {
     return this.states[world.history[world.history.length - 1] as number] as S;
   }
 
-  get pendingCount(): number {
-    return this.steps.size;
+  get worldCount(): number {
+    return this.worlds.length;
   }
 
   /** A state that the device may be in when all that was asked is done: for thinking up the next command. */
@@ -169,16 +169,6 @@ export class Linear<S> {
       throw new Error(`${label}\n  is ${observed}\n  expected ${[...expected].join('\n        or ')}`);
     }
     this.keep(kept);
-  }
-
-  /** Something that changes every world alike while nothing is under way. */
-  change(to: (state: S) => S): void {
-    this.keep(
-      this.worlds.map(({ history, pending }) => ({
-        history: history.map((number) => this.numberOf(to(this.states[number] as S))),
-        pending,
-      })),
-    );
   }
 
   /** All answers that a command could give if it were carried out alone, now. */

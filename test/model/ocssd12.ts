@@ -7,6 +7,7 @@ import { prpsFor } from '../driver/prp.ts';
 import { flashOf, openChannel, type Rig } from '../driver/rig.ts';
 import { vectorCommand } from '../driver/vector.ts';
 import { type Dialect, hasFailed, type Op, type SurveyDesk, type Tools, words, wordsOf } from './dialect.ts';
+import { flush } from './flush.ts';
 import { BLANK, ZEROS } from './ink.ts';
 
 const LUNS = 2;
@@ -52,7 +53,7 @@ function write(state: Blocks, sectors: readonly Sector[], names: readonly string
   let blocks = state;
   const failed = sectors.map(() => false);
   let left = sectors.map((_, i) => i);
-  for (let before = -1; before !== left.length; ) {
+  for (let before = -1; before !== left.length;) {
     before = left.length;
     left = left.filter((i) => {
       const { block, sec } = sectors[i] as Sector;
@@ -192,7 +193,8 @@ export class Dialect12 implements Dialect<Blocks, Recipe12> {
     const data = sectors.map(() => ink.fresh(SEC));
     const oob = sectors.map(() => ink.fresh(OOB));
     const names = sectors.map(
-      (_, i) => `${(data[i] as { name: string }).name}.${withOob ? (oob[i] as { name: string }).name : ZEROS}`,
+      (_, i) =>
+        `${(data[i] as { name: string }).name}.${withOob ? (oob[i] as { name: string }).name : ZEROS}`,
     );
     return {
       label: `write ${sectors.map(({ block, sec }) => `${block}/${sec}`).join(' ')}`,
@@ -384,6 +386,11 @@ export class Dialect12 implements Dialect<Blocks, Recipe12> {
     };
   }
 
+  /** Nothing that a command needs has changed. */
+  revalidate(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async survey(desk: SurveyDesk<Blocks>): Promise<void> {
     const all = Array.from({ length: BLOCKS * BLOCK_SECS }, (_, i) => ({
       block: Math.floor(i / BLOCK_SECS),
@@ -403,15 +410,4 @@ export class Dialect12 implements Dialect<Blocks, Recipe12> {
       seen.join(' '),
     );
   }
-}
-
-/** Flush: everything that was acknowledged before is durable, and what was done as well. */
-export function flush<S>(nsid: number): Op<S> {
-  return {
-    label: 'flush',
-    queue: 1,
-    changes: true,
-    send: () => ({ sqe: { opcode: IoOpcode.flush, nsid }, observe: wordsOf }),
-    step: (state) => ({ state, ended: [words(0)], barrier: true }),
-  };
 }

@@ -14,8 +14,8 @@ import { prpsFor } from '../driver/prp.ts';
 import { chunkDisk, type Rig } from '../driver/rig.ts';
 import { vectorCommand } from '../driver/vector.ts';
 import { type Dialect, hasFailed, type Op, type SurveyDesk, type Tools, words, wordsOf } from './dialect.ts';
+import { flush } from './flush.ts';
 import { BLANK, ZEROS } from './ink.ts';
-import { flush } from './ocssd12.ts';
 
 const GROUPS = 2;
 const CHUNKS_PER_PU = 3;
@@ -221,9 +221,7 @@ export class Dialect20 implements Dialect<Chunks, Recipe20> {
           ({ sec }) => sec < CHUNK_SECS,
         );
         if (flag) source.reverse();
-        return source.length === 0
-          ? undefined
-          : this.copy(source, run(target, start, source.length), tools);
+        return source.length === 0 ? undefined : this.copy(source, run(target, start, source.length), tools);
       }
       case 'log':
         return this.log();
@@ -435,12 +433,9 @@ export class Dialect20 implements Dialect<Chunks, Recipe20> {
       changes: false,
       send: (arena) => {
         const buffer = arena.buffer(CHUNKS * 32);
-        const sqe = admin.getLogPage(
-          LogPage20.chunkInformation,
-          buffer.length,
-          prpsFor(arena, buffer),
-          { nsid: 1 },
-        );
+        const sqe = admin.getLogPage(LogPage20.chunkInformation, buffer.length, prpsFor(arena, buffer), {
+          nsid: 1,
+        });
         return {
           sqe,
           observe: (completion) => {
@@ -478,7 +473,10 @@ export class Dialect20 implements Dialect<Chunks, Recipe20> {
         const lba = this.lba({ chunk: CHUNKS_PER_PU - 1, sec: 0 }) + 2 ** this.bits.sec;
         const data = arena.buffer(2 * SEC);
         const opcode = writes ? IoOpcode.vectorWrite : IoOpcode.vectorRead;
-        return { sqe: vectorCommand(arena, { opcode, addresses: [lba, lba + 1], data }).sqe, observe: wordsOf };
+        return {
+          sqe: vectorCommand(arena, { opcode, addresses: [lba, lba + 1], data }).sqe,
+          observe: wordsOf,
+        };
       },
       step: (state) => ({
         state,
@@ -487,12 +485,18 @@ export class Dialect20 implements Dialect<Chunks, Recipe20> {
     };
   }
 
+  /** Nothing that a command needs has changed. */
+  revalidate(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async survey(desk: SurveyDesk<Chunks>): Promise<void> {
     await desk.ask(this.log());
     const all = Array.from({ length: CHUNKS * CHUNK_SECS }, (_, i) => ({
       chunk: Math.floor(i / CHUNK_SECS),
       sec: i % CHUNK_SECS,
     }));
-    for (let i = 0; i < all.length; i += 48) await desk.ask(this.read(all.slice(i, i + 48), false, desk.tools));
+    for (let i = 0; i < all.length; i += 48)
+      await desk.ask(this.read(all.slice(i, i + 48), false, desk.tools));
   }
 }

@@ -8,8 +8,8 @@ import { blocksSqe } from '../driver/blocks.ts';
 import { prpsFor } from '../driver/prp.ts';
 import { plainDisk } from '../driver/rig.ts';
 import { type Dialect, type Op, type SurveyDesk, type Tools, words, wordsOf } from './dialect.ts';
+import { flush } from './flush.ts';
 import { BLANK, ZEROS } from './ink.ts';
-import { flush } from './ocssd12.ts';
 
 const KIB = 1024;
 const SIZES = [72 * KIB, 48 * KIB];
@@ -36,16 +36,7 @@ const FRESH: Cell = { name: ZEROS, written: false, marked: false };
 
 export interface RecipePlain {
   readonly do:
-    | 'write'
-    | 'read'
-    | 'compare'
-    | 'zeroes'
-    | 'spoil'
-    | 'trim'
-    | 'format'
-    | 'flush'
-    | 'outside'
-    | 'identify';
+    'write' | 'read' | 'compare' | 'zeroes' | 'spoil' | 'trim' | 'format' | 'flush' | 'outside' | 'identify';
   readonly ns: number;
   /** Of the namespace, in 64ths. */
   readonly where: number;
@@ -297,20 +288,19 @@ export class DialectPlain implements Dialect<Disks, RecipePlain> {
     };
   }
 
-  /** One namespace, or all of them: those at once, since nothing comes in between. */
+  /** One namespace, or all of them, one after the other. */
   private format(ns: number | undefined, lbaf: number): Op<Disks> {
     return {
       label: `format ${ns === undefined ? 'all' : ns + 1} to ${2 ** (MIN_LBADS + lbaf)}`,
       queue: 0,
       changes: true,
       send: () => ({ sqe: admin.formatNvm(ns === undefined ? ALL : ns + 1, lbaf), observe: wordsOf }),
-      step: (state) => ({
-        state: state.map((disk, i) =>
-          ns === undefined || i === ns ? newDisk(i, 2 ** (MIN_LBADS + lbaf), disk.formats + 1) : disk,
-        ),
-        ended: [words(0)],
-        barrier: true,
-      }),
+      step: (state, stage) => {
+        const at = ns ?? stage;
+        const disk = newDisk(at, 2 ** (MIN_LBADS + lbaf), (state[at] as Disk).formats + 1);
+        const last = ns !== undefined || stage === SIZES.length - 1;
+        return { state: state.with(at, disk), barrier: true, ...(last && { ended: [words(0)] }) };
+      },
     };
   }
 
@@ -350,11 +340,15 @@ export class DialectPlain implements Dialect<Disks, RecipePlain> {
     };
   }
 
+  /** The block sizes. */
+  async revalidate(desk: SurveyDesk<Disks>): Promise<void> {
+    for (let ns = 0; ns < SIZES.length; ns++) await desk.ask(this.identify(ns));
+  }
+
   async survey(desk: SurveyDesk<Disks>): Promise<void> {
-    for (let ns = 0; ns < SIZES.length; ns++) {
-      await desk.ask(this.identify(ns));
+    await this.revalidate(desk);
+    for (let ns = 0; ns < SIZES.length; ns++)
       await this.surveyRun(desk, ns, { lba: 0, secs: (desk.guess()[ns] as Disk).cells.length });
-    }
   }
 
   /** Where a run cannot be read, its halves are tried: so every block is asked for. */
