@@ -3,4 +3,17 @@ import { ensureInstalled, run } from './ensure-installed.mjs';
 
 ensureInstalled();
 const env = { ...process.env, MATRIX: '1' };
-process.exit(run('npx', ['vitest', 'run', '--project', 'guest', 'test/pblk-matrix.guest.test.ts', 'test/geometry20.guest.test.ts'], { env }));
+process.exit(
+  run(
+    'npx',
+    [
+      'vitest',
+      'run',
+      '--project',
+      'guest',
+      'test/pblk-matrix.guest.test.ts',
+      'test/geometry20.guest.test.ts',
+    ],
+    { env },
+  ),
+);

@@ -57,6 +57,8 @@ function deeds<S, R>(dialect: Dialect<S, R>): fc.Arbitrary<Deed<S, R>>[] {
     several,
     several,
     several,
+    cold(dialect),
+    cold(dialect),
     always('survey', (bench) => bench.survey()),
     fc.tuple(fc.nat(2), fc.boolean()).map(
       ([commits, look]) =>
@@ -94,6 +96,33 @@ function deeds<S, R>(dialect: Dialect<S, R>): fc.Arbitrary<Deed<S, R>>[] {
       fc.boolean().map((on) => new Deed<S, R>(`DULBE ${on ? 'on' : 'off'}`, (bench) => bench.setDulbe(on))),
     );
   return list;
+}
+
+/**
+ * Commands to one place of a disk that was just opened, so that they wait for reads of the store; then those
+ * or the commits are answered first, or something ends it all.
+ */
+function cold<S, R>(dialect: Dialect<S, R>): fc.Arbitrary<Deed<S, R>> {
+  const endings = ['reads first', 'commits first', 'controller reset', 'power cut'] as const;
+  return fc.tuple(fc.array(dialect.recipe, { minLength: 2, maxLength: 4 }), fc.constantFrom(...endings)).map(
+    ([recipes, ending]) =>
+      new Deed<S, R>(`cold start, ${ending}: ${JSON.stringify(recipes)}`, async (bench) => {
+        await bench.quiesce();
+        await bench.powerCut();
+        const [first] = recipes as [R];
+        for (const recipe of recipes) {
+          await bench.submit((guess) =>
+            bench.dialect.make(bench.dialect.aim(recipe, first), guess, bench.tools),
+          );
+        }
+        await bench.pump();
+        bench.note(`cold start, ${ending}`);
+        if (ending === 'controller reset') await bench.resetController();
+        else if (ending === 'power cut') await bench.powerCut();
+        else if (ending === 'commits first') await bench.release(0, 2);
+        else await bench.release(4, 0);
+      }),
+  );
 }
 
 export interface RunOptions {

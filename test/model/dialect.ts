@@ -38,6 +38,8 @@ export interface Dialect<S, R> {
   readonly recipe: fc.Arbitrary<R>;
   /** Whether there is an error for reading what was never written. */
   readonly hasDulbe: boolean;
+  /** The recipe at the place of another one. */
+  aim(recipe: R, at: R): R;
   /** What a power cut makes of a state. */
   afterPower(state: S): S;
   /** Learns the disk's addresses from the disk. */

@@ -117,6 +117,10 @@ export class Dialect12 implements Dialect<Blocks, Recipe12> {
   });
   private offsets = new Map<string, number>();
 
+  aim(recipe: Recipe12, at: Recipe12): Recipe12 {
+    return { ...recipe, block: at.block };
+  }
+
   afterPower(state: Blocks): Blocks {
     return state;
   }

@@ -159,6 +159,10 @@ export class Dialect20 implements Dialect<Chunks, Recipe20> {
     ];
   }
 
+  aim(recipe: Recipe20, at: Recipe20): Recipe20 {
+    return { ...recipe, chunk: at.chunk };
+  }
+
   /** The drive's capacitors have emptied its cache. */
   afterPower(state: Chunks): Chunks {
     return state.map((chunk) => ({

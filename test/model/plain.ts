@@ -88,6 +88,10 @@ export class DialectPlain implements Dialect<Disks, RecipePlain> {
     choice: fc.nat(255),
   });
 
+  aim(recipe: RecipePlain, at: RecipePlain): RecipePlain {
+    return { ...recipe, ns: at.ns, where: at.where, count: at.count };
+  }
+
   afterPower(state: Disks): Disks {
     return state.map((disk) => ({ ...disk, formats: 0 }));
   }
@@ -120,7 +124,7 @@ export class DialectPlain implements Dialect<Disks, RecipePlain> {
       }
       case 'format':
         // Seldom enough for something to be there.
-        return choice % 3 === 0 ? this.format(flag ? ns : undefined, choice % 4) : undefined;
+        return choice % 2 === 0 ? this.format(flag ? ns : undefined, (choice >> 1) % 4) : undefined;
       case 'flush':
         return flush<Disks>(flag ? ns + 1 : ALL);
       case 'outside':

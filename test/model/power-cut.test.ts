@@ -10,7 +10,7 @@ describe('a power cut after each operation of the store', () => {
   it.each(chosen)('$name: what was acknowledged is there', { timeout: 120_000 }, async (disk) => {
     const operations = await disk.cutEverywhere(seed);
     console.log(`${disk.name}: cut after each of ${operations} operations`);
-    expect(operations).toBeGreaterThan(8);
+    expect(operations).toBeGreaterThan(5);
   });
 });
 
