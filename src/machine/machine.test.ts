@@ -263,14 +263,7 @@ describe('configuration space', () => {
     const result = new Uint8Array(32);
     scratch.ports?.memory.read(RESULT, result, 0, 32);
     expect([...new Uint32Array(result.buffer)]).toEqual([
-      0x56781234,
-      0x08800003,
-      0xffffc000,
-      0x00000546,
-      0x000000ff,
-      0x12344000,
-      0xdef09abc,
-      0x000001ff,
+      0x56781234, 0x08800003, 0xffffc000, 0x00000546, 0x000000ff, 0x12344000, 0xdef09abc, 0x000001ff,
     ]);
   });
 

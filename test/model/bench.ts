@@ -102,6 +102,7 @@ export class Bench<S, R> {
     await this.clearUp();
     const op = make(this.linear.guess());
     if (!op) return;
+    if (op.alone && this.underWay.some((other) => other.op.alone)) await this.quiesce();
     this.send(op);
     this.take();
   }
@@ -213,6 +214,7 @@ export class Bench<S, R> {
   private async revalidate(): Promise<void> {
     await this.quiesce();
     this.inDoubt = false;
+    this.linear.rename((state) => this.dialect.atRest(state));
     await this.dialect.revalidate(this.desk);
   }
 
@@ -230,6 +232,7 @@ export class Bench<S, R> {
   async survey(): Promise<void> {
     await this.quiesce();
     this.inDoubt = false;
+    this.linear.rename((state) => this.dialect.atRest(state));
     await this.dialect.survey(this.desk);
     await this.checkSmart();
     this.note('survey');

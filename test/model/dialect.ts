@@ -17,6 +17,8 @@ export interface Op<S> extends Steps<S> {
   readonly queue: 0 | 1;
   /** It changes the disk, so it must fail once nothing can be kept any more. */
   readonly changes: boolean;
+  /** A host sends no two of these at once: it would not know what became of the disk. */
+  readonly alone?: boolean;
   /** What SMART counts it as when it succeeds, and its data in bytes. */
   readonly counts?: 'read' | 'write';
   readonly dataBytes?: number;
@@ -42,6 +44,8 @@ export interface Dialect<S, R> {
   aim(recipe: R, at: R): R;
   /** What a power cut makes of a state. */
   afterPower(state: S): S;
+  /** Forgets of a state what matters only to commands that are under way. */
+  atRest(state: S): S;
   /** Learns the disk's addresses from the disk. */
   attach(rig: Rig): Promise<void>;
   /** The command, or undefined where there is nothing to be done. */

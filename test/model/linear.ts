@@ -171,6 +171,13 @@ export class Linear<S> {
     this.keep(kept);
   }
 
+  /** Puts every state into another form, while nothing is under way. */
+  rename(to: (state: S) => S): void {
+    const history = (numbers: readonly number[]) =>
+      numbers.map((number) => this.numberOf(to(this.states[number] as S)));
+    this.keep(this.worlds.map((world) => ({ ...world, history: history(world.history) })));
+  }
+
   /** All answers that a command could give if it were carried out alone, now. */
   answers(steps: Steps<S>): Set<string> {
     const answers = new Set<string>();

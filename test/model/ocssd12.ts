@@ -125,6 +125,10 @@ export class Dialect12 implements Dialect<Blocks, Recipe12> {
     return state;
   }
 
+  atRest(state: Blocks): Blocks {
+    return state;
+  }
+
   async attach(rig: Rig): Promise<void> {
     const id = await rig.driver.adminRead(4096, (prps) => admin.geometry(1, prps));
     // struct nvme_nvm_id12_addrf: offset and length of each part, from byte 12.

@@ -171,6 +171,10 @@ export class Dialect20 implements Dialect<Chunks, Recipe20> {
     }));
   }
 
+  atRest(state: Chunks): Chunks {
+    return state;
+  }
+
   async attach(rig: Rig): Promise<void> {
     const bytes = await rig.driver.adminRead(4096, (prps) => admin.geometry(1, prps));
     const [, pu = 0, chk = 0, sec = 0] = bytes.subarray(8, 12);

@@ -26,7 +26,7 @@ interface Cell {
 
 interface Disk {
   readonly secBytes: number;
-  /** Formats since the power came: what was sent before one is void after it. */
+  /** Formats: what was sent before one is void after it. */
   readonly formats: number;
   readonly cells: readonly Cell[];
 }
@@ -93,6 +93,10 @@ export class DialectPlain implements Dialect<Disks, RecipePlain> {
   }
 
   afterPower(state: Disks): Disks {
+    return this.atRest(state);
+  }
+
+  atRest(state: Disks): Disks {
     return state.map((disk) => ({ ...disk, formats: 0 }));
   }
 
@@ -298,6 +302,7 @@ export class DialectPlain implements Dialect<Disks, RecipePlain> {
       label: `format ${ns === undefined ? 'all' : ns + 1} to ${2 ** (MIN_LBADS + lbaf)}`,
       queue: 0,
       changes: true,
+      alone: true,
       send: () => ({ sqe: admin.formatNvm(ns === undefined ? ALL : ns + 1, lbaf), observe: wordsOf }),
       step: (state, stage) => {
         const at = ns ?? stage;

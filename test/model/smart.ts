@@ -35,10 +35,11 @@ export type Mark = Readonly<Counts>;
  */
 export class SmartModel {
   private readonly spans: Record<Name, Span>;
-  private durable: Counts;
+  private readonly durable: Counts;
   /** Whether the disk knows itself to be in use: what an unsafe shutdown is told by. */
   private inUse: 'yes' | 'no' | 'maybe' = 'no';
-  private attempts: Counts;
+  /** Writes that failed or vanished since the power came: counted when they began, and perhaps stored so. */
+  private readonly attempts: Counts;
 
   constructor() {
     const zero = (): Counts => Object.fromEntries(names.map((name) => [name, 0])) as Counts;
@@ -116,12 +117,14 @@ export class SmartModel {
   /** A controller reset: writes that were under way may be counted or not. */
   reset(): void {
     for (const name of names) this.spans[name].high += this.attempts[name];
-    for (const name of names) this.attempts[name] = 0;
   }
 
   crash(): void {
     this.reset();
-    for (const name of names) this.spans[name].low = Math.min(this.spans[name].low, this.durable[name]);
+    for (const name of names) {
+      this.spans[name].low = Math.min(this.spans[name].low, this.durable[name]);
+      this.attempts[name] = 0;
+    }
   }
 
   /** Compares with the log page, and learns from it. */
