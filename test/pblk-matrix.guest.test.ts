@@ -16,6 +16,8 @@ interface Shape {
   readonly luns: number;
   /** Sectors that pblk writes at least. */
   readonly wsOpt: number;
+  /** Metadata of pblk goes into the data, because there is no room for it beside: one size of write only. */
+  readonly packed: boolean;
   /** In every landing. */
   readonly always?: boolean;
 }
@@ -31,6 +33,7 @@ function flash12(ch: number, lun: number, pln: number, pages: number, chunks: nu
     sizeMiB: Math.ceil(bytes / 2 ** 20),
     luns: ch * lun,
     wsOpt: 4 * pln,
+    packed: oob < 16,
   };
 }
 
@@ -41,16 +44,18 @@ function flash20(grp: number, pu: number, chunks: number, secs: number, oob = 16
     line: `-device ocssd,serial=test -device ocssd-ns,drive=d,num_grp=${grp},num_pu=${pu},num_chk=${chunks},clba=${secs},ws_min=4,ws_opt=8,mw_cunits=32,ms=${oob}`,
     luns: grp * pu,
     wsOpt: 8,
+    packed: oob < 16,
   };
 }
 
 const shapes: readonly Shape[] = [
   flash12(1, 1, 1, 64, 48),
   flash12(1, 2, 2, 16, 48),
-  { ...flash12(2, 2, 4, 8, 40), always: true },
+  flash12(2, 2, 4, 8, 40),
   flash12(4, 2, 1, 16, 40),
-  flash12(1, 64, 1, 8, 24),
-  flash12(4, 16, 2, 4, 24),
+  // A line has to be larger than pblk's write buffer, or its rate limiter loses count and removal hangs.
+  flash12(1, 64, 1, 32, 24),
+  flash12(4, 16, 2, 16, 24),
   flash12(1, 4, 2, 16, 48, 0),
   flash12(1, 4, 1, 16, 48, 64),
   flash20(1, 1, 64, 256),
@@ -58,11 +63,11 @@ const shapes: readonly Shape[] = [
   flash20(1, 4, 48, 128, 0),
   flash20(2, 2, 60, 96),
   flash20(4, 4, 40, 64),
-  flash20(2, 32, 24, 32),
+  flash20(2, 32, 24, 128),
 ].filter((shape) => process.env['MATRIX'] === '1' || shape.always);
 
 describe('pblk on every shape', () => {
-  it.each(shapes)('$name', { timeout: 20 * MINUTES }, async ({ line, sizeMiB, luns, wsOpt }) => {
+  it.each(shapes)('$name', { timeout: 20 * MINUTES }, async ({ line, sizeMiB, luns, wsOpt, packed }) => {
     const guest = await boot({ line, sizeMiB: sizeMiB ?? 1 });
     try {
       const fio = (options: string) =>
@@ -74,8 +79,8 @@ describe('pblk on every shape', () => {
       const all = createTarget(0, luns - 1);
       await guest.run(all);
       // pblk writes ws_opt sectors at a time and can be told to write more; reads are as large as asked for.
-      const perWrite = Math.min(64, wsOpt * luns);
-      await guest.run(`echo ${perWrite} > /sys/block/mydevice/pblk/max_sec_per_write`);
+      const perWrite = packed ? wsOpt : Math.min(64, wsOpt * luns);
+      if (!packed) await guest.run(`echo ${perWrite} > /sys/block/mydevice/pblk/max_sec_per_write`);
       await fio('--name=fill --rw=write --bs=256k --do_verify=0');
       const longest = (opcode: number) =>
         Math.max(

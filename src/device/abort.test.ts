@@ -27,6 +27,14 @@ it('ends a held asynchronous event request, once', async () => {
   expect(driver.unexpected).toEqual([]);
 });
 
+it('leaves a held request where it is when its completion has no room, and does not wait for it', async () => {
+  const { driver } = await startRig({ namespaces, adminCqEntries: 2 });
+  const held = driver.submit(0, admin.asyncEvent());
+  expect((await driver.admin(admin.abort(0, held.cid))).dw0).toBe(1);
+  expect((await driver.admin(admin.getFeatures(7))).status).toBe(0);
+  expect(held.completion).toBeUndefined();
+});
+
 it('ends a command that waits for storage, and says so when it has', async () => {
   const { driver, store } = await heldDisk();
   const buffer = driver.arena.buffer(512).fill(pattern(512, 9));

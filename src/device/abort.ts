@@ -32,8 +32,9 @@ export class AbortAdmin {
       refuse(core, command, Status.abortLimitExceeded, 'abort-limit', why);
       return;
     }
-    if (sqid === 0 && core.events.abort(cid)) {
-      core.complete(command, Status.success, ABORTED);
+    if (sqid === 0 && core.events.isHeld(cid)) {
+      // Without room for its completion the request stays where it is: waiting for room could be for ever.
+      core.complete(command, Status.success, core.events.abort(cid) ? ABORTED : NOT_ABORTED);
       return;
     }
     const target = core.inFlight(sqid, cid, command);

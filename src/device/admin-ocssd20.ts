@@ -94,8 +94,12 @@ export class ChunkAdmin {
       bytes.set(entry, i * chunkNotification.sizeBytes);
     });
     const retain = (command.cdw10 & RETAIN_EVENT) !== 0;
-    sendStruct(core, command, bytes.subarray(offset, Math.min(bytes.byteLength, offset + length)));
-    if (!retain) core.events.logPageRead(LogPage20.chunkNotification);
+    const sent = sendStruct(
+      core,
+      command,
+      bytes.subarray(offset, Math.min(bytes.byteLength, offset + length)),
+    );
+    if (sent && !retain) core.events.logPageRead(LogPage20.chunkNotification);
   }
 
   private insideLog(command: Command, offset: number, total: number): boolean {

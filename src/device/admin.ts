@@ -103,13 +103,17 @@ export class AdminCommands {
 
   // Identify and logs -----------------------------------------------------------------------------
 
+  private send(command: Command, bytes: Uint8Array): void {
+    sendStruct(this.core, command, bytes);
+  }
+
   private identify(command: Command): void {
     const { namespaces, config } = this.core;
     const cns = command.cdw10 & 0xff;
     const nsid = command.nsid;
     switch (cns) {
       case Cns.controller:
-        return sendStruct(this.core, command, identifyControllerData(config));
+        return this.send(command, identifyControllerData(config));
       case Cns.namespace:
       case Cns.allocatedNamespace:
       case Cns.namespaceDescriptors: {
@@ -121,8 +125,7 @@ export class AdminCommands {
             'namespace',
             `namespace ${nsid} does not exist`,
           );
-        return sendStruct(
-          this.core,
+        return this.send(
           command,
           cns === Cns.namespaceDescriptors ? identifyDescriptors(config, nsid) : identifyNamespaceData(ns),
         );
@@ -132,7 +135,7 @@ export class AdminCommands {
         // FFFFFFFEh and FFFFFFFFh cannot be "the last one seen".
         if (nsid >= 0xffff_fffe)
           return this.refuse(command, Status.invalidNamespace, 'namespace', 'no namespace lies above that');
-        return sendStruct(this.core, command, identifyActiveNamespaces(nsid, namespaces.length));
+        return this.send(command, identifyActiveNamespaces(nsid, namespaces.length));
       default:
         return this.refuse(
           command,

@@ -68,6 +68,11 @@ export class AsyncEvents {
     return true;
   }
 
+  /** Whether a request with this identifier is held. */
+  isHeld(cid: number): boolean {
+    return this.held.some((command) => command.cid === cid);
+  }
+
   get heldCount(): number {
     return this.held.length;
   }

@@ -246,6 +246,8 @@ export class NvmeController implements Core {
       this.broke(error);
     }
     this.registers.clear();
+    this.errors.clear();
+    this.health.powerOff();
     for (const ns of this.namespaces) if (ns.kind === 'ocssd20') ns.medium.powerCycle();
   }
 

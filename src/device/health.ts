@@ -24,7 +24,7 @@ const RECORD_BYTES = 64 * 8;
 /**
  * What a drive counts over its whole life (SMART). Kept with the disk: with each commit that other
  * changes cause anyway, and at Flush and shutdown; so a killed tab loses none of the writes, and at most what
- * was only read since.
+ * was only read since, or that the power came on.
  */
 export class Health {
   /** Bytes ÷ 512 that hosts have read and written, reads and writes (NVMe counts commands). */

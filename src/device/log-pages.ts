@@ -8,6 +8,7 @@ import {
   Oncs,
 } from '../spec/identify.ts';
 import { pack } from '../spec/layout.ts';
+import { Mccap } from '../spec/ocssd20.ts';
 import { AdminOpcode, IoOpcode } from '../spec/opcodes.ts';
 import type { ControllerConfig } from './config.ts';
 import type { Core } from './core.ts';
@@ -62,7 +63,8 @@ function effectsPage(config: ControllerConfig): Uint8Array {
     io(IoOpcode.vectorWrite, Effect.changesBlocks);
     io(IoOpcode.vectorRead);
   }
-  if (kinds.has('ocssd20')) io(IoOpcode.vectorCopy, Effect.changesBlocks);
+  if (config.namespaces.some((ns) => ns.kind === 'ocssd20' && (ns.mccap & Mccap.vectorCopy) !== 0))
+    io(IoOpcode.vectorCopy, Effect.changesBlocks);
   if (kinds.has('ocssd12')) {
     admin(AdminOpcode.setBadBlockTable);
     admin(AdminOpcode.getBadBlockTable);

@@ -30,7 +30,8 @@ function wearOf(ns: Namespace): Wear {
     if (state[block] === ChunkState.offline && badBlock[block] !== BadBlock.factory) grown++;
   }
   return {
-    usedPercent: Math.floor((100 * erased) / (state.length * Math.max(1, rated))),
+    // 0 cycles: wear is not counted.
+    usedPercent: rated === 0 ? 0 : Math.floor((100 * erased) / (state.length * rated)),
     sparePercent: Math.floor((100 * (state.length - grown)) / state.length),
   };
 }

@@ -109,9 +109,10 @@ export function mapBytes(core: Core, command: Command, length: number): boolean 
   return false;
 }
 
-/** Sends bytes to the command's data buffer and completes it. */
-export function sendStruct(core: Core, command: Command, bytes: Uint8Array): void {
-  if (!mapBytes(core, command, bytes.byteLength)) return;
+/** Sends bytes to the command's data buffer and completes it. False when it ended with an error instead. */
+export function sendStruct(core: Core, command: Command, bytes: Uint8Array): boolean {
+  if (!mapBytes(core, command, bytes.byteLength)) return false;
   if (bytes.byteLength > 0) command.data.push(0, bytes, 0, bytes.byteLength);
   core.complete(command, Status.success);
+  return true;
 }

@@ -67,12 +67,15 @@ export class CopyGate {
   private start(): void {
     if (this.starting) return;
     this.starting = true;
-    while (this.underWay < MAX_COPIES) {
-      const next = this.waiting.shift();
-      if (!next) break;
-      this.underWay++;
-      next(this.leave);
+    try {
+      while (this.underWay < MAX_COPIES) {
+        const next = this.waiting.shift();
+        if (!next) break;
+        this.underWay++;
+        next(this.leave);
+      }
+    } finally {
+      this.starting = false;
     }
-    this.starting = false;
   }
 }

@@ -16,6 +16,17 @@ function erases(group: Group, unit: number): boolean {
   return false;
 }
 
+/** Tells everybody, whatever one of them does: who waits behind has to hear it as well. */
+function tell(waiters: readonly ((stored: boolean) => void)[], stored: boolean): void {
+  for (const done of waiters) {
+    try {
+      done(stored);
+    } catch {
+      // A defect of ours. The controller has answered for everything that it can; here is nobody to catch it.
+    }
+  }
+}
+
 interface ShardKeeper {
   readonly first: number;
   readonly count: number;
@@ -235,7 +246,7 @@ export class UnitStore {
         if (!this.pending.units.has(unit) && !erases(this.pending, unit)) this.remember(unit, bytes);
       }
     }
-    for (const done of group.waiters) done(true);
+    tell(group.waiters, true);
     this.start();
   }
 
@@ -248,8 +259,8 @@ export class UnitStore {
     for (const unit of group.units.keys()) if (erases(later, unit)) group.units.delete(unit);
     for (const run of later.erased) group.erased.push(run);
     for (const [unit, bytes] of later.units) group.units.set(unit, bytes);
-    for (const done of group.waiters) done(false);
-    for (const done of later.waiters) done(false);
+    tell(group.waiters, false);
+    tell(later.waiters, false);
     try {
       this.onfailure?.(error);
     } catch {

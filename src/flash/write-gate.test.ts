@@ -15,3 +15,18 @@ it('lets in what fits, and the others in their order as room comes', () => {
   gate.enter(100 * MIB, () => begun.push(10));
   expect(begun).toHaveLength(11);
 });
+
+it('lets in thousands that end at once without growing the stack', () => {
+  const gate = new WriteGate();
+  let ended = 0;
+  for (let i = 0; i < 4; i++) gate.enter(8 * MIB, () => {});
+  for (let i = 0; i < 50_000; i++) {
+    gate.enter(1, () => {
+      ended++;
+      gate.leave(1);
+    });
+  }
+  expect(ended).toBe(0);
+  gate.leave(8 * MIB);
+  expect(ended).toBe(50_000);
+});

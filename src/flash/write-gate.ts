@@ -7,6 +7,7 @@ const LIMIT_BYTES = 32 * 1024 * 1024;
  */
 export class WriteGate {
   private bytes = 0;
+  private draining = false;
   private readonly waiting: (() => void)[] = [];
 
   /** Runs `task` now or later; the task calls {@link leave} with the same number when its bytes are stored. */
@@ -22,12 +23,19 @@ export class WriteGate {
     task();
   }
 
+  /** One that ends at once lets the next one in from the loop, not from within itself: the stack stays flat. */
   leave(bytes: number): void {
     this.bytes -= bytes;
-    while (this.hasRoom) {
-      const next = this.waiting.shift();
-      if (!next) return;
-      next();
+    if (this.draining) return;
+    this.draining = true;
+    try {
+      while (this.hasRoom) {
+        const next = this.waiting.shift();
+        if (!next) break;
+        next();
+      }
+    } finally {
+      this.draining = false;
     }
   }
 

@@ -37,7 +37,9 @@ export function plainNamespaces(
   blockBytes: number,
 ): { readonly ok: true; readonly namespaces: readonly PlainNamespaceConfig[] } | DeviceLineError {
   const count = values.number('namespaces');
-  const eachBytes = Math.floor(sizeBytes / count / PLAIN_UNIT_BYTES) * PLAIN_UNIT_BYTES;
+  // A disk of one namespace keeps its last blocks, even where they are less than a unit.
+  const grainBytes = count === 1 ? 4096 : PLAIN_UNIT_BYTES;
+  const eachBytes = Math.floor(sizeBytes / count / grainBytes) * grainBytes;
   if (eachBytes === 0) {
     return fail(
       `namespaces=${count} leaves each less than the ${formatSize(PLAIN_UNIT_BYTES)} that are the least, of a disk of ${formatSize(sizeBytes)}: namespaces=${Math.max(1, Math.floor(sizeBytes / PLAIN_UNIT_BYTES))} would work.`,

@@ -123,11 +123,9 @@ class MemoryDisk implements OpenDisk {
     }
     const { units, shards } = this.#disk;
     for (const { first, count } of commit.erased) {
-      for (let unit = first; unit < first + count && this.#spare.length < SPARE_UNITS; unit++) {
-        const bytes = units.get(unit);
-        if (bytes !== undefined) this.#spare.push(bytes);
-      }
-      eraseRun(units, first, count);
+      eraseRun(units, first, count, (bytes) => {
+        if (this.#spare.length < SPARE_UNITS) this.#spare.push(bytes);
+      });
     }
     // Written sectors of a unit never change, so the caller's own array is kept: a RAM disk costs its data once.
     for (const { unit, bytes } of commit.units) units.set(unit, bytes);
@@ -143,10 +141,20 @@ class MemoryDisk implements OpenDisk {
 }
 
 /** Removes a run from a map by whichever is shorter: the run or the map. */
-export function eraseRun<T>(units: Map<number, T>, first: number, count: number): void {
+export function eraseRun<T>(
+  units: Map<number, T>,
+  first: number,
+  count: number,
+  erased: (value: T) => void = () => {},
+): void {
+  const erase = (unit: number): void => {
+    const value = units.get(unit);
+    if (value !== undefined) erased(value);
+    units.delete(unit);
+  };
   if (count <= units.size) {
-    for (let unit = first; unit < first + count; unit++) units.delete(unit);
+    for (let unit = first; unit < first + count; unit++) erase(unit);
   } else {
-    for (const unit of units.keys()) if (unit >= first && unit < first + count) units.delete(unit);
+    for (const unit of units.keys()) if (unit >= first && unit < first + count) erase(unit);
   }
 }
