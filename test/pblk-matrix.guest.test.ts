@@ -110,8 +110,8 @@ describe('pblk on every shape', () => {
         await guest.run(all);
         expect(await guest.run('md5sum /dev/mydevice', 5 * MINUTES)).toBe(md5);
         // And once more without the orderly end. With packed metadata Linux 5.10 does not survive that: recovery of
-      // an open line reads through a NULL pointer (pblk_recov_l2p_from_oob, pblk_get_packed_meta).
-      if (packed) return;
+        // an open line reads through a NULL pointer (pblk_recov_l2p_from_oob, pblk_get_packed_meta).
+        if (packed) return;
         await guest.run('dd if=/dev/urandom of=/dev/mydevice bs=1M count=2 conv=fsync');
         const again = await guest.run('sync; md5sum /dev/mydevice', 5 * MINUTES);
         expect(again).not.toBe(md5);
