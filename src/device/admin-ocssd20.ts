@@ -20,7 +20,11 @@ const SELECT_MASK = 0x7;
 const SELECT_CURRENT = 0;
 const SELECT_CAPABILITIES = 3;
 const CHANGEABLE = 1 << 2;
-/** Media feedback: which corrected errors a read reports (qemu-nvme OCSSD_MEDIA_FEEDBACK_HECC, _VHECC). */
+/**
+ * Media feedback: which corrected errors a read reports (qemu-nvme OCSSD_MEDIA_FEEDBACK_HECC, _VHECC). Kept and told,
+ * as in qemu-nvme, and without effect: no read of this flash needs much correction, and there is no fault that
+ * would make one (ChunkFaults has writes and resets, as qemu-nvme's files do).
+ */
 const MEDIA_FEEDBACK_BITS = 0x3;
 
 /** Admin commands of an open-channel 2.0 namespace. */

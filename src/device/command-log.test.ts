@@ -292,6 +292,8 @@ describe('the ring', () => {
       status: 0,
       dw0: 0,
       dw1: 0,
+      fetchedMs: 0,
+      data: { runs: 0, addressOf: () => 0, lengthOf: () => 0 },
       dataBytes: 0,
       vector,
       rule: undefined,

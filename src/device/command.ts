@@ -16,6 +16,8 @@ export interface CommandHost {
   generation: number;
   /** Ends a command; see Core. */
   complete(command: Command, status: StatusCode, dw0: number, dw1: number): void;
+  /** A write goes with the next commit; see Transfer. */
+  committing(command: Command): void;
   /** Told why a command is refused, in a sentence. */
   refused(text: string): void;
 }
@@ -31,6 +33,7 @@ export class Command implements Transfer, CompletedCommand {
   /** The queue it came from, and the controller's generation then: a reset makes it stale. */
   sq: SubmissionQueue | undefined;
   queueId = 0;
+  fetchedMs = 0;
   generation = 0;
   /** Abort asked for it: who can still end it early, does. The Abort waits for how it ends. */
   abortRequested = false;
@@ -88,6 +91,11 @@ export class Command implements Transfer, CompletedCommand {
   readonly finish = (status: StatusCode): void => {
     this.host.complete(this, status, this.vector.failedLow, this.vector.failedHigh);
   };
+
+  committing(): void {
+    // With data that could not be moved it ends with an error, whatever the medium says.
+    if (this.transferFailure === Status.success) this.host.committing(this);
+  }
 
   refuse(rule: Rule, why: string): void {
     this.remember(rule, why);

@@ -91,6 +91,7 @@ export class NvmeController implements Core {
     this.host = {
       generation: 0,
       complete: (command, status, dw0, dw1) => this.complete(command, status, dw0, dw1),
+      committing: (command) => this.health.countWrite(command),
       refused: (text) => this.telemetry.refused(text),
     };
     this.commands = new CommandPool(this.host);
@@ -211,6 +212,7 @@ export class NvmeController implements Core {
     this.host.generation++;
     this.health.idle();
     this.features.reset();
+    this.media.units.gate.forgetWaiting();
     this.commands.abandonInFlight();
     this.sqs.length = 0;
     this.cqs.length = 0;
@@ -327,6 +329,7 @@ export class NvmeController implements Core {
   /** Takes up to `most` commands from a queue; how many it took. */
   private fetch(sq: SubmissionQueue, most: number): number {
     let taken = 0;
+    const nowMs = this.clock.nowMs();
     // While this runs the controller is busy; so the clock is looked at once, not for each command.
     if (sq.id !== 0) this.health.begin();
     while (
@@ -349,6 +352,7 @@ export class NvmeController implements Core {
       sq.cq.reserved++;
       command.sq = sq;
       command.queueId = sq.id;
+      command.fetchedMs = nowMs;
       command.generation = this.host.generation;
       command.parse();
       taken++;

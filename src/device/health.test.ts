@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { admin } from '../../test/driver/admin.ts';
 import { blocksSqe, readBlocks, sendBlocks, writeBlocks } from '../../test/driver/blocks.ts';
 import { pattern } from '../../test/driver/pattern.ts';
+import { prpsFor } from '../../test/driver/prp.ts';
 import { openChannel, plainDisk, type Rig, type RigOptions, startRig } from '../../test/driver/rig.ts';
 import { vectorCommand, vectorRead, vectorWrite } from '../../test/driver/vector.ts';
-import type { FakeStore } from '../../test/fakes/fake-store.ts';
+import { type FakeStore, settle } from '../../test/fakes/fake-store.ts';
 import { errorLogEntry, smartLog } from '../spec/identify.ts';
 import { unpack } from '../spec/layout.ts';
 import { IoOpcode } from '../spec/opcodes.ts';
@@ -87,6 +88,43 @@ describe('SMART', () => {
     shutDown(second);
     const third = await reopen(second);
     expect(await smart(third, 'powerCycles', 'unsafeShutdowns', 'hostReads')).toEqual([3, 1, 1]);
+  });
+
+  it('has counted after a power cut the writes whose data was kept, and no others', async () => {
+    const before = await startRig({ namespaces });
+    await writeBlocks(disk(before), 0, pattern(512, 1));
+    const store = (before.stores[0] as FakeStore).reopened('held');
+    const rig = await startRig({ namespaces, stores: [store] });
+    const { driver } = rig;
+    const data = driver.arena.buffer(64 * 512);
+    // One waits for the rest of its unit, which the store does not bring; another one is stored meanwhile.
+    const waiting = driver.submit(1, {
+      ...blocksSqe(IoOpcode.write, 1, 1, 1),
+      prp1: data.pages[0] as number,
+    });
+    const stored = driver.submit(1, {
+      ...blocksSqe(IoOpcode.write, 1, 64, 64),
+      ...prpsFor(driver.arena, data),
+    });
+    await settle();
+    await store.releaseCommits();
+    driver.service();
+    expect([waiting.completion?.status, stored.completion?.status]).toEqual([undefined, 0]);
+    expect(await smart(await reopen({ ...rig, stores: [store.reopened('sync')] }), 'hostWrites')).toEqual([
+      2,
+    ]);
+  });
+
+  it('does not count a write that failed in part, also after a power cut', async () => {
+    const options = { namespaces: [openChannel()] };
+    const rig = await startRig({ ...options, store: 'soon' });
+    const { driver } = rig;
+    const data = driver.arena.buffer(2 * 4096);
+    // The first sector is written and stored; the other one is not at the write pointer of its block.
+    const { sqe } = vectorCommand(driver.arena, { opcode: vectorWrite, addresses: [0, 7], data });
+    expect((await driver.command(1, sqe)).status).not.toBe(0);
+    expect(await smart(rig, 'hostWrites')).toEqual([0]);
+    expect(await smart(await reopen(rig, options), 'hostWrites')).toEqual([0]);
   });
 
   it('counts reads since the last write at Flush', async () => {

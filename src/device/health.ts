@@ -128,10 +128,11 @@ export class Health {
   }
 
   /**
-   * A write is counted before it is carried out, so that the commit which makes it durable has the count as
-   * well; {@link count} takes it back if it fails.
+   * A write is counted when nothing but its commit can fail any more, and before that commit is made up. So the
+   * commit that stores the data stores the count, and no other does: after a power cut the disk has counted
+   * what it has kept. {@link count} takes it back if the commit fails, which then has stored neither.
    */
-  writeBegins(command: Command): void {
+  countWrite(command: Command): void {
     if (command.queueId === 0) return;
     if (command.opcode !== IoOpcode.write && command.opcode !== IoOpcode.vectorWrite) return;
     command.countedBytes = command.dataBytes;

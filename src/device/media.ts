@@ -4,7 +4,6 @@ import { ChunkFlash } from '../flash/chunk-flash.ts';
 import { OpenChannelFlash } from '../flash/open-channel.ts';
 import { PLAIN_UNIT_BYTES, PlainMedium } from '../flash/plain.ts';
 import { UnitStore } from '../flash/unit-store.ts';
-import { WriteGate } from '../flash/write-gate.ts';
 import { CommandLog } from './command-log.ts';
 import type { ControllerConfig } from './config.ts';
 import { Health } from './health.ts';
@@ -52,12 +51,11 @@ async function openNamespaces(
     return { namespaces: [{ kind: 'ocssd20', config: first, medium }], units: medium.units };
   }
   const units = new UnitStore(store, PLAIN_UNIT_BYTES);
-  const gate = new WriteGate();
   const namespaces: Namespace[] = [];
   let firstUnit = 0;
   for (const [index, ns] of config.namespaces.entries()) {
     if (ns.kind !== 'plain') throw new TypeError('an open-channel namespace is alone on its device');
-    const medium = new PlainMedium(ns, units, { firstUnit, index, gate });
+    const medium = new PlainMedium(ns, units, { firstUnit, index });
     firstUnit += medium.totalUnits;
     namespaces.push({ kind: 'plain', config: ns, medium });
   }

@@ -26,6 +26,19 @@ export class PrpSegments {
   private cursorAt = 0;
   private memory: GuestMemory | undefined;
 
+  /** Runs of memory that the buffer is in. */
+  get runs(): number {
+    return this.count;
+  }
+
+  addressOf(run: number): number {
+    return this.addresses[run] ?? 0;
+  }
+
+  lengthOf(run: number): number {
+    return this.lengths[run] ?? 0;
+  }
+
   clear(): void {
     this.lengthBytes = 0;
     this.failure = Status.success;

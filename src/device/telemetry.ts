@@ -3,6 +3,13 @@ import type { SectorVector } from '../flash/transfer.ts';
 import type { Rule } from '../spec/rules.ts';
 import type { Clock } from './ports.ts';
 
+/** Where a buffer is in the host's memory, in order: runs of neighbouring bytes. */
+export interface MemoryRuns {
+  readonly runs: number;
+  addressOf(run: number): number;
+  lengthOf(run: number): number;
+}
+
 /** A command that ended. Borrowed: the object is used again once the call returns. */
 export interface CompletedCommand {
   /** 0 is the admin queue. */
@@ -18,6 +25,10 @@ export interface CompletedCommand {
   readonly dw1: number;
   /** Bytes of its data buffer. */
   readonly dataBytes: number;
+  /** When it was fetched, by the controller's clock; as precise as that is looked at (once for a run of commands). */
+  readonly fetchedMs: number;
+  /** Runs of memory that its data is in, in order; see PrpSegments. */
+  readonly data: MemoryRuns;
   /** Where a vector command went; empty for others. */
   readonly vector: SectorVector;
   /** The first rule that it broke, and how. */
@@ -76,7 +87,17 @@ export function limitRefusals(telemetry: Telemetry, clock: Clock): Telemetry {
 
 /** An observer whose exceptions never reach the flash in the middle of its work. */
 export function guardObserver(observer: FlashObserver): FlashObserver {
+  const { cells } = observer;
   return {
+    ...(cells && {
+      cells(operation, unit, slot, secs, unitBytes) {
+        try {
+          cells.call(observer, operation, unit, slot, secs, unitBytes);
+        } catch {
+          // As below.
+        }
+      },
+    }),
     flash(operation, block, sec, secs) {
       try {
         observer.flash(operation, block, sec, secs);

@@ -25,10 +25,7 @@ export function mapData(core: Core, command: Command, length: number): boolean {
     return false;
   }
   const status = command.data.resolve(memory, command.prp1, command.prp2, length, pageBytes);
-  if (status === Status.success) {
-    core.health.writeBegins(command);
-    return true;
-  }
+  if (status === Status.success) return true;
   refuse(core, command, status, 'prp', 'the data pointers (PRP) lead outside memory or are misaligned');
   return false;
 }

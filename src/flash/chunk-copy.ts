@@ -20,6 +20,9 @@ export class ChunkCopy implements Transfer {
     return this.command.abandoned;
   }
 
+  /** No write of the host: nobody counts it. */
+  committing(): void {}
+
   refuse(rule: Rule, why: string): void {
     this.command.refuse(rule, why);
   }
@@ -38,44 +41,5 @@ export class ChunkCopy implements Transfer {
 
   pushOob(at: number, source: Uint8Array, offset: number, length: number): void {
     this.oob.set(source.subarray(offset, offset + length), at);
-  }
-}
-
-/** Copies under way at once. */
-const MAX_COPIES = 16;
-
-type Copy = (leave: () => void) => void;
-
-/** Lets a few copies in at a time, in the order in which they came. */
-export class CopyGate {
-  private underWay = 0;
-  private starting = false;
-  private readonly waiting: Copy[] = [];
-
-  /** Runs `copy` now or later; it calls what it is given when it has ended. */
-  enter(copy: Copy): void {
-    this.waiting.push(copy);
-    this.start();
-  }
-
-  private readonly leave = (): void => {
-    this.underWay--;
-    this.start();
-  };
-
-  /** One that ends at once lets the next one in from the loop, not from within itself: the stack stays flat. */
-  private start(): void {
-    if (this.starting) return;
-    this.starting = true;
-    try {
-      while (this.underWay < MAX_COPIES) {
-        const next = this.waiting.shift();
-        if (!next) break;
-        this.underWay++;
-        next(this.leave);
-      }
-    } finally {
-      this.starting = false;
-    }
   }
 }

@@ -4,7 +4,7 @@ import { Status, type StatusCode } from '../spec/status.ts';
 import { blockAddress } from './address.ts';
 import { BlockFlag, type BlockTable } from './block-table.ts';
 import { ChunkAddressDecoder, describeChunkSector } from './chunk-address.ts';
-import { ChunkCopy, CopyGate } from './chunk-copy.ts';
+import { ChunkCopy } from './chunk-copy.ts';
 import { ChunkFaultInjector } from './chunk-faults.ts';
 import { ChunkNotices } from './chunk-notices.ts';
 import { applyInitialChunks } from './chunk-initial.ts';
@@ -36,7 +36,6 @@ export class ChunkFlash {
   readonly address: ChunkAddressDecoder;
   readonly wear: ChunkWear;
   readonly notices = new ChunkNotices();
-  private readonly copies = new CopyGate();
   private readonly open: OpenChunks;
   private readonly checker: ChunkWriteChecker;
   private readonly faults: ChunkFaultInjector;
@@ -99,6 +98,17 @@ export class ChunkFlash {
    * rule changes nothing; one that meets a fault writes the other chunks. `done` when what was written is durable.
    */
   write(vector: SectorVector, transfer: Transfer, done: Done): void {
+    const { units } = this;
+    // Where nothing ever waits, nothing need be counted.
+    if (units.answersAtOnce) {
+      this.writeNow(vector, transfer, done);
+      return;
+    }
+    const bytes = this.array.bytesToWrite(vector);
+    units.gate.pass(bytes, transfer, done, (ended) => this.writeNow(vector, transfer, ended));
+  }
+
+  private writeNow(vector: SectorVector, transfer: Transfer, done: Done): void {
     if (this.units.failure) {
       failAll(vector);
       done(Status.internalError);
@@ -114,7 +124,7 @@ export class ChunkFlash {
     const wait = this.array.loadForWrite(vector);
     if (wait) {
       wait.then(
-        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.write(vector, transfer, done)),
+        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.writeNow(vector, transfer, done)),
         () => {
           failAll(vector);
           done(Status.internalError);
@@ -129,6 +139,7 @@ export class ChunkFlash {
       if (status !== Status.internalError && ended !== Status.success) status = ended;
     }
     this.runs.end();
+    if (status === Status.success) transfer.committing();
     this.units.commit('relaxed', (stored) => {
       if (!stored) failAll(vector);
       done(stored ? status : Status.internalError);
@@ -192,6 +203,11 @@ export class ChunkFlash {
 
   /** Resets the chunk of each entry, one after the other; the first that fails gives the status. */
   reset(vector: SectorVector, transfer: Transfer, done: Done): void {
+    // In its turn: writes to the same chunks may wait.
+    this.units.gate.pass(0, transfer, done, (ended) => this.resetNow(vector, transfer, ended));
+  }
+
+  private resetNow(vector: SectorVector, transfer: Transfer, done: Done): void {
     if (this.units.failure) {
       failAll(vector);
       done(Status.internalError);
@@ -279,27 +295,21 @@ export class ChunkFlash {
 
   /**
    * Copies sector by sector from the places of one vector to those of the other, data and out-of-band bytes.
-   * Copies need memory while they wait for storage, so only a few are under way; others wait for their turn.
+   * What is read waits in memory until it is written, so a copy counts twice.
    */
   copy(from: SectorVector, to: SectorVector, transfer: Transfer, failsUnwritten: boolean, done: Done): void {
-    this.copies.enter((leave) => {
-      const ended = (status: StatusCode) => {
-        leave();
-        done(status);
-      };
-      if (transfer.abandoned) {
-        ended(Status.abortedByRequest);
-        return;
-      }
+    const { secSizeBytes, oobSizeBytes } = this.geometry;
+    const bytes = from.count * (secSizeBytes + oobSizeBytes) + this.array.bytesToWrite(to);
+    this.units.gate.pass(bytes, transfer, done, (ended) => {
       const copy = new ChunkCopy(this.geometry, from.count, transfer);
       this.read(from, copy, failsUnwritten, (status) => {
         if (status === Status.success && !transfer.abandoned) {
-          this.write(to, copy, ended);
+          this.writeNow(to, copy, ended);
           return;
         }
         to.failedLow = from.failedLow;
         to.failedHigh = from.failedHigh;
-        ended(status);
+        ended(status || Status.abortedByRequest);
       });
     });
   }

@@ -92,7 +92,14 @@ export class ChunkWriteChecker {
     return refusal(Status.outOfOrderWrite, 'write-pointer', why);
   }
 
-  /** The chunks that the command would open, against MAXOC and MAXOCPU. Those that it also fills still count. */
+  /**
+   * The chunks that the command would open, against MAXOC and MAXOCPU. Those that it also fills still count.
+   *
+   * No source was found for the status: qemu-nvme has no such limit (birkelund/qemu-nvme 155d671,
+   * hw/block/nvme/ocssd.c: ocssd_rw_check_chunk_write), Linux 5.10 and SPDK only show the two numbers, and the
+   * status codes that 2.0 adds (include/block/ocssd.h there: C0h, C1h, F0h, F1h, F2h) have none for it. Write Fault
+   * (280h) it is because qemu-nvme answers that wherever the state of a chunk forbids a write.
+   */
   private checkOpenLimits(runs: readonly WriteRun[]): Refusal | undefined {
     const { maxOpenChunks, maxOpenChunksPerPu } = this.options;
     if (maxOpenChunks === 0 && maxOpenChunksPerPu === 0) return undefined;

@@ -72,6 +72,18 @@ export class FlashArray {
     return false;
   }
 
+  /** Bytes that a write of these sectors keeps in memory until it is stored: whole units, neighbours counted once. */
+  bytesToWrite(vector: SectorVector): number {
+    let units = 0;
+    let lastUnit = -1;
+    for (let i = 0; i < vector.count; i++) {
+      const unit = this.unitOf(vector.block[i] as number, vector.sec[i] as number);
+      if (unit !== lastUnit) units++;
+      lastUnit = unit;
+    }
+    return units * this.geometry.unitBytes;
+  }
+
   /**
    * Units of which another part was written before have to be here before they can be filled up; a promise
    * when they are not. Nothing to wait for in the ordinary case: pblk writes whole units.
@@ -155,6 +167,7 @@ export class FlashArray {
       if (transfer.hasOob) transfer.pullOob(at * oobSizeBytes, bytes, oobAt, oobBytes);
       else bytes.fill(0, oobAt, oobAt + oobBytes);
     }
+    this.observer.cells?.('write', run.unit, slot, count, bytes);
     run.clear();
   }
 
@@ -209,6 +222,7 @@ export class FlashArray {
       const oobAt = unitOobOffset + slot * oobSizeBytes;
       transfer.pushOob(at * oobSizeBytes, bytes, oobAt, count * oobSizeBytes);
     }
+    this.observer.cells?.('read', this.readRun.unit, slot, count, bytes);
     this.readRun.clear();
   }
 

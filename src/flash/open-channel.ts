@@ -77,6 +77,17 @@ export class OpenChannelFlash {
    * others are written. `done` is called when what was written is durable.
    */
   write(vector: SectorVector, transfer: Transfer, done: Done): void {
+    const { units } = this;
+    // Where nothing ever waits, nothing need be counted.
+    if (units.answersAtOnce) {
+      this.writeNow(vector, transfer, done);
+      return;
+    }
+    const bytes = this.array.bytesToWrite(vector);
+    units.gate.pass(bytes, transfer, done, (ended) => this.writeNow(vector, transfer, ended));
+  }
+
+  private writeNow(vector: SectorVector, transfer: Transfer, done: Done): void {
     if (this.units.failure) {
       transfer.refuse('storage', NOTHING_STORED);
       done(Status.internalError);
@@ -85,7 +96,7 @@ export class OpenChannelFlash {
     const wait = this.array.loadForWrite(vector);
     if (wait) {
       wait.then(
-        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.write(vector, transfer, done)),
+        () => (transfer.abandoned ? done(Status.abortedByRequest) : this.writeNow(vector, transfer, done)),
         () => {
           transfer.refuse('storage', 'what is stored beside the sectors cannot be read');
           done(Status.internalError);
@@ -104,6 +115,7 @@ export class OpenChannelFlash {
       done(status);
       return;
     }
+    if (status === Status.success) transfer.committing();
     this.units.commit('relaxed', (stored) => {
       if (!stored) transfer.refuse('storage', 'the store could not keep it');
       done(stored ? status : Status.internalError);
@@ -129,6 +141,11 @@ export class OpenChannelFlash {
    * bad block fails, and none of its blocks is erased.
    */
   erase(vector: SectorVector, planes: number, transfer: Transfer, done: Done): void {
+    // In its turn: writes to the same blocks may wait.
+    this.units.gate.pass(0, transfer, done, (ended) => this.eraseNow(vector, planes, transfer, ended));
+  }
+
+  private eraseNow(vector: SectorVector, planes: number, transfer: Transfer, done: Done): void {
     if (this.units.failure) {
       transfer.refuse('storage', NOTHING_STORED);
       done(Status.internalError);

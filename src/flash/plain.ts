@@ -3,7 +3,6 @@ import type { TableShard } from './media-store.ts';
 import { formatOf, PLAIN_UNIT_BYTES, PlainBlocks, type PlainOptions } from './plain-blocks.ts';
 import type { Transfer } from './transfer.ts';
 import type { UnitStore } from './unit-store.ts';
-import { WriteGate } from './write-gate.ts';
 
 export { PLAIN_UNIT_BYTES } from './plain-blocks.ts';
 /** Units that one command brings in, or changes, at a time. */
@@ -27,19 +26,13 @@ type Use = (bytes: Uint8Array, offset: number, length: number, atBytes: number) 
 export class PlainMedium {
   readonly units: UnitStore;
   private readonly blocks: PlainBlocks;
-  private readonly gate: WriteGate;
   /** One more with each format: what waited since before is void. */
   private formats = 0;
 
-  /** `index` and `firstUnit`: which of the disk's namespaces, and how many units come before; the gate is theirs together. */
-  constructor(
-    options: PlainOptions,
-    units: UnitStore,
-    { firstUnit = 0, index = 0, gate = new WriteGate() } = {},
-  ) {
+  /** `index` and `firstUnit`: which of the disk's namespaces, and how many units come before. */
+  constructor(options: PlainOptions, units: UnitStore, { firstUnit = 0, index = 0 } = {}) {
     this.units = units;
     this.blocks = new PlainBlocks(options, units, firstUnit, index);
-    this.gate = gate;
   }
 
   /** Takes over what the disk remembers of this namespace. */
@@ -179,16 +172,16 @@ export class PlainMedium {
       const at = lba + from;
       const count = Math.min(secs - from, UNITS_PER_PIECE * secsPerUnit - (at % secsPerUnit));
       const bytes = (Math.floor(((at % secsPerUnit) + count - 1) / secsPerUnit) + 1) * PLAIN_UNIT_BYTES;
-      const ended: Done = (status) => {
+      const next: Done = (status) => {
         from += count;
-        this.gate.leave(bytes);
         if (status !== Status.success || from === secs) done(status);
         else writeOn();
       };
-      this.gate.enter(bytes, () => {
+      this.units.gate.pass(bytes, transfer, next, (ended) => {
         const here = () => blocks.bringIn(at, count, true);
         this.whenHere(here, transfer, formats, ended, () => {
           blocks.write(at, count, transfer, (at - lba) * blocks.secSizeBytes);
+          if (from + count === secs) transfer.committing();
           this.commit(ended);
         });
       });
@@ -201,37 +194,55 @@ export class PlainMedium {
    * `deallocate` the blocks count as given back.
    */
   writeZeroes(lba: number, secs: number, transfer: Transfer, done: Done, { deallocate = false } = {}): void {
-    const ended: Done = (status) => {
-      if (status !== Status.success) {
-        done(status);
-        return;
-      }
-      this.blocks.correct(lba, secs);
-      this.commit(done);
-    };
-    this.blank({ lba, secs }, this.formats, transfer, !deallocate, ended);
+    const { formats } = this;
+    const run = { lba, secs };
+    this.units.gate.pass(this.edgeBytes(run), transfer, done, (ended) =>
+      this.blank(run, formats, transfer, !deallocate, (status) => {
+        if (status !== Status.success) {
+          ended(status);
+          return;
+        }
+        this.blocks.correct(lba, secs);
+        this.commit(ended);
+      }),
+    );
   }
 
   /** Gives runs of blocks back: they read as zeros, and whole units go. Marked ones stay unreadable: nobody wrote them. */
   deallocate(runs: readonly BlockRun[], transfer: Transfer, done: Done): void {
     const { formats } = this;
-    let next = 0;
-    const goOn: Done = (status) => {
-      const run = runs[next++];
-      if (status !== Status.success) done(status);
-      else if (run) this.blank(run, formats, transfer, false, goOn);
-      else this.commit(done);
-    };
-    goOn(Status.success);
+    const bytes = runs.reduce((sum, run) => sum + this.edgeBytes(run), 0);
+    this.units.gate.pass(bytes, transfer, done, (ended) => {
+      let next = 0;
+      const goOn: Done = (status) => {
+        const run = runs[next++];
+        if (status !== Status.success) ended(status);
+        else if (run) this.blank(run, formats, transfer, false, goOn);
+        else this.commit(ended);
+      };
+      goOn(Status.success);
+    });
+  }
+
+  /** A run in units: blocks in the one where it begins, whole ones, blocks in the one where it ends. */
+  private partsOf({ lba, secs }: BlockRun): { head: number; whole: number; tail: number } {
+    const { secsPerUnit } = this.blocks;
+    const head = Math.min(secs, (secsPerUnit - (lba % secsPerUnit)) % secsPerUnit);
+    const whole = Math.floor((secs - head) / secsPerUnit);
+    return { head, whole, tail: secs - head - whole * secsPerUnit };
+  }
+
+  /** Bytes that blanking a run keeps in memory: of the units that it covers in part. */
+  private edgeBytes(run: BlockRun): number {
+    const { head, tail } = this.partsOf(run);
+    return (Math.sign(head) + Math.sign(tail)) * PLAIN_UNIT_BYTES;
   }
 
   /** Calls `done` when the blocks are zeros; the caller commits that. */
   private blank({ lba, secs }: BlockRun, formats: number, transfer: Transfer, written: boolean, done: Done) {
     const { blocks } = this;
     const { secsPerUnit } = blocks;
-    const head = Math.min(secs, (secsPerUnit - (lba % secsPerUnit)) % secsPerUnit);
-    const whole = Math.floor((secs - head) / secsPerUnit);
-    const tail = secs - head - whole * secsPerUnit;
+    const { head, whole, tail } = this.partsOf({ lba, secs });
     const firstWhole = (lba + head) / secsPerUnit;
     const edges = () => {
       const first = head > 0 ? blocks.bringIn(lba, head, true) : undefined;

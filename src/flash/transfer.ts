@@ -18,6 +18,11 @@ export interface Transfer {
   readonly hasOob: boolean;
   pullOob(at: number, target: Uint8Array, offset: number, length: number): void;
   pushOob(at: number, source: Uint8Array, offset: number, length: number): void;
+  /**
+   * A write was carried out whole and goes with the next commit: from here on nothing but that commit can fail.
+   * Whoever counts writes counts it now, so that its count is stored with it, or not at all.
+   */
+  committing(): void;
   /** Says which rule the command broke, and how. The first one of a command is the one that is remembered. */
   refuse(rule: Rule, why: string): void;
 }

@@ -1,4 +1,5 @@
 import type { Durability, MediaStore, StoreError, TableShard, UnitRun } from './media-store.ts';
+import { WriteGate } from './write-gate.ts';
 
 /** Bytes of clean units kept in memory before a store that answers late. */
 const CACHE_BUDGET_BYTES = 32 * 1024 * 1024;
@@ -53,6 +54,8 @@ const newGroup = (): Group => ({
  * ahead of what is stored, and acknowledging anything after it would be a lie. Reads go on.
  */
 export class UnitStore {
+  /** What changes the disk passes here first, whichever medium it belongs to. */
+  readonly gate = new WriteGate();
   /** Set once, by the first commit that failed. */
   failure: StoreError | undefined;
   /** Told of that failure. */
@@ -101,6 +104,11 @@ export class UnitStore {
   /** Groups that are not durable yet: 0 means that everything acknowledged and everything asked for is stored. */
   get pendingCommits(): number {
     return this.pending.waiters.length + (this.inFlight?.waiters.length ?? 0);
+  }
+
+  /** Units in memory because they are not stored yet. */
+  get unitsInFlight(): number {
+    return this.pending.units.size + (this.inFlight?.units.size ?? 0);
   }
 
   /**

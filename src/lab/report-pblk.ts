@@ -65,7 +65,8 @@ export type PblkDanger =
   | 'requests-too-large'
   | 'ragged-chunks' // ws_opt does not divide a chunk: sectors behind its end are addressed
   | 'writes-hang' // the rate limiter's upper threshold is negative
-  | 'gc-too-late'; // … or is reached only when no free line is left
+  | 'gc-too-late' // … or is reached only when no free line is left
+  | 'line-in-buffer'; // the write buffer holds whole lines, of which garbage collection cannot let go: remove hangs
 
 /** Numbers as the kernel would print them; those of steps that were not reached are 0. */
 export interface PblkAnswer {
@@ -81,6 +82,8 @@ export interface PblkAnswer {
   readonly minLuns: number;
   readonly bufferEntries: number;
   readonly bufferBytes: number;
+  /** Sectors of a line. */
+  readonly lineSecs: number;
   /** Bytes asked for the L2P table: a size_t, so modulo 2^32. */
   readonly l2pBytes: number;
   readonly scanReads: number;
@@ -115,6 +118,7 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
     minLuns: 1,
     bufferEntries,
     bufferBytes,
+    lineSecs: 0,
     l2pBytes: 0,
     scanReads: 0,
     chunkLogBytes: is20 ? luns * lines * SIZE_OF.nvmChkMeta : 0,
@@ -192,7 +196,19 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   // pblk_rl_init: high is unsigned there; a negative one is beyond all blocks.
   const high = provisioned.opBlks - provisioned.blkMeta - luns;
   const limiter = high < 0 ? 'writes-hang' : high <= luns ? 'gc-too-late' : undefined;
-  return { ...answer, danger: danger ?? limiter, capacitySecs: Number(provisioned.capacity) };
+  // An entry of the buffer keeps a reference to its line until another one takes its place (pblk_map_page_data,
+  // __pblk_rb_update_l2p); it is not given up sooner. With a buffer larger than a line, a line can be overwritten whole
+  // and go to garbage collection while entries of it remain. It is then not freed, pipeline_gc stays above 0, and
+  // pblk_gc_reader_ts waits for that: pblk_exit stops it (pblk_gc_exit) before it lets go of the buffer (pblk_tear_down,
+  // pblk_rb_sync_l2p), so that remove never returns. Seen with lines of 2048 and a buffer of 4096; where both are alike,
+  // filling, collecting and removing went well (test/pblk-matrix.guest.test.ts).
+  const removal = meta.secPerLine < bufferEntries ? 'line-in-buffer' : undefined;
+  return {
+    ...answer,
+    danger: danger ?? limiter ?? removal,
+    lineSecs: meta.secPerLine,
+    capacitySecs: Number(provisioned.capacity),
+  };
 }
 
 /** Whether all addresses of the target become the same. */

@@ -192,6 +192,12 @@ function dangerReason(trial: CreateTrial, answer: PblkAnswer): string {
         trial,
         [adviseLargerChunks, adviseSmaller],
       );
+    case 'line-in-buffer':
+      return sentence(
+        `Lines of ${answer.lineSecs} sectors are smaller than pblk's write buffer of ${answer.bufferEntries}, which holds on to lines that garbage collection takes, so that nvme lnvm remove can wait for ever`,
+        trial,
+        [adviseLargerChunks, adviseLargerBoth],
+      );
   }
 }
 

@@ -6,9 +6,11 @@ import { lunRange } from './report-luns.ts';
 import { DEFAULT_MEMORY_BYTES } from './report-memory.ts';
 import type { PblkAnswer, PblkFailure } from './report-pblk.ts';
 import { reasonFor, sentence, termsOf } from './report-reasons.ts';
+import { warningFor } from './report-warning.ts';
 import type { GeometryReport } from './types.ts';
 
 export { formatReport } from './report-text.ts';
+export type { GeometryReport } from './types.ts';
 export { DEFAULT_MEMORY_BYTES, GUEST_OWN_BYTES } from './report-memory.ts';
 
 /** Addresses in one vector command of 2.0 (lightnvm.h, NVM_MAX_VLBA). */
@@ -60,13 +62,16 @@ export function geometryReport(
     };
   }
   const createSucceeds = answer.failure === undefined;
+  const safe = isSafe(answer);
+  const warning = createSucceeds && safe ? warningFor(geometry, trial.writeRules !== undefined) : undefined;
   const usableSectors = createSucceeds ? answer.capacitySecs : 0;
   return {
     lunBegin: range.begin,
     lunEnd: range.end,
     createSucceeds,
-    safe: isSafe(answer),
+    safe,
     reason: reasonFor(trial, answer),
+    ...(warning !== undefined && { warning }),
     lines: geometry.numChk,
     chunkBytes,
     rawBytes: range.allLuns * geometry.numChk * chunkBytes,

@@ -42,6 +42,8 @@ export class FakeStore implements MediaStore {
   /** Commits that began while another was under way: the contract forbids them. */
   overlaps = 0;
   private commitsUnderWay = 0;
+  /** What erased units held, to be used again as the RAM disk does: nothing of it may show. */
+  private readonly spare: Uint8Array[] = [];
   private heldReads: (() => void)[] = [];
   private heldCommits: (() => void)[] = [];
 
@@ -64,6 +66,10 @@ export class FakeStore implements MediaStore {
   private readNow(unit: number): Uint8Array | undefined {
     if (this.unreadable.has(unit)) throw new StoreError('corrupt', `unit ${unit}`);
     return this.units.get(unit)?.slice();
+  }
+
+  spareUnit(): Uint8Array | undefined {
+    return this.spare.pop();
   }
 
   loadTable(): Promise<readonly TableShard[]> {
@@ -95,7 +101,7 @@ export class FakeStore implements MediaStore {
 
   private apply({ erased, units, shards }: MediaCommit, durability: Durability): void {
     for (const { first, count } of erased) {
-      for (let unit = first; unit < first + count; unit++) this.units.delete(unit);
+      for (let unit = first; unit < first + count; unit++) this.erase(unit);
     }
     for (const { unit, bytes } of units) this.units.set(unit, bytes);
     for (const { shard, bytes } of shards) this.shards.set(shard, bytes);
@@ -105,6 +111,14 @@ export class FakeStore implements MediaStore {
       shards: shards.map(({ shard }) => shard),
       durability,
     });
+  }
+
+  private erase(unit: number): void {
+    const bytes = this.units.get(unit);
+    if (!bytes) return;
+    this.units.delete(unit);
+    // Nobody else holds it: what goes in and out is copied.
+    this.spare.push(bytes);
   }
 
   private later<T>(held: (() => void)[], work: () => T): Promise<T> {

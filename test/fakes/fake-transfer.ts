@@ -4,6 +4,8 @@ import type { Transfer } from '../../src/flash/transfer.ts';
 /** Host buffers of one command, as plain arrays. */
 export class FakeTransfer implements Transfer {
   abandoned = false;
+  /** Times that it was said to be whole. */
+  committed = 0;
   /** Rules that were said to be broken, in order, and how. */
   readonly refusals: { readonly rule: Rule; readonly why: string }[] = [];
   readonly data: Uint8Array;
@@ -16,6 +18,10 @@ export class FakeTransfer implements Transfer {
 
   get hasOob(): boolean {
     return this.oob !== undefined;
+  }
+
+  committing(): void {
+    this.committed++;
   }
 
   refuse(rule: Rule, why: string): void {

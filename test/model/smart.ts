@@ -38,7 +38,7 @@ export class SmartModel {
   private readonly durable: Counts;
   /** Whether the disk knows itself to be in use: what an unsafe shutdown is told by. */
   private inUse: 'yes' | 'no' | 'maybe' = 'no';
-  /** Writes that failed or vanished since the power came: counted when they began, and perhaps stored so. */
+  /** Writes under way, or that vanished with a reset: perhaps stored, and then counted, although nobody heard of it. */
   private readonly attempts: Counts;
 
   constructor() {
@@ -76,11 +76,12 @@ export class SmartModel {
 
   completed({ counts, dataBytes = 0 }: Counted, status: number, isFlush: boolean, mark: Mark): void {
     if ((status & 0x7ff) === (Status.eccFailure & 0x7ff)) this.add('mediaErrors', 1);
-    if (status !== 0) return;
     if (counts === 'write') {
+      // One that failed was not counted, or its count was not stored either.
       this.attempts.hostWrites--;
       this.attempts.units512Written -= dataBytes / 512;
     }
+    if (status !== 0) return;
     if (counts === 'read') {
       this.add('hostReads', 1);
       this.add('units512Read', dataBytes / 512);
