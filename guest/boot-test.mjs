@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // node guest/boot-test.mjs [dir]: boots public/guest in v86, without a disk, and
-// tries shells, labd (PROTOCOL.md), tools and poweroff. One line per check;
+// tries shells, labd and watchd (PROTOCOL.md), tools and poweroff. One line per check;
 // exit code 1 if one fails. Not part of the fast tests: it boots a machine.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -49,6 +49,9 @@ emulator.add_listener('virtio-console0-output-bytes', (bytes) => {
     pending = pending.subarray(16 + length);
   }
 });
+
+let trace = Buffer.alloc(0);
+emulator.add_listener('virtio-console1-output-bytes', (bytes) => (trace = Buffer.concat([trace, bytes])));
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 async function until(what, condition, ms = 120_000) {
@@ -111,6 +114,11 @@ async function run() {
   check(
     'HELLO, version 1',
     frames[0].type === HELLO && frames[0].id === 0 && frames[0].data.readUInt32LE(0) === 1,
+  );
+  await until('HELLO of watchd', () => trace.length >= 20);
+  check(
+    'HELLO of watchd, version 1, and nothing else',
+    trace.length === 20 && trace[4] === HELLO && trace.readUInt32LE(8) === 0 && trace.readUInt32LE(16) === 1,
   );
   await until('second prompt', () => tty[1].includes('root@ocssd:~# '));
 

@@ -24,6 +24,7 @@ const packages = {
   'nvme-cli': pkg('nvme-cli', 'NVME_CLI', 'GPL-2.0-only'),
   seabios: pkg('seabios', 'SEABIOS', 'LGPL-3.0-only'),
   labd: { name: 'labd', version: '1', licence: 'MIT' },
+  watchd: { name: 'watchd', version: '1', licence: 'MIT' },
 };
 const userland = [
   'busybox',
@@ -35,6 +36,7 @@ const userland = [
   'libaio',
   'nvme-cli',
   'labd',
+  'watchd',
 ];
 
 function file(name, role, from, licence, more = {}) {

@@ -154,8 +154,8 @@ step "fio $FIO_VERSION, libaio $LIBAIO_VERSION"
   install -m 755 fio "$root/usr/bin/"
 )
 
-step labd
-for program in sbin/labd init; do
+step "labd, watchd, init"
+for program in sbin/labd sbin/watchd init; do
   # shellcheck disable=SC2086 # flags are words
   gcc -std=gnu11 -Wall -Wextra -Werror -Wno-sign-compare $cflags $pic $ldflags $nopie \
     -o "$root/$program" "$guest/labd/${program##*/}.c"

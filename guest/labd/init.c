@@ -59,6 +59,7 @@ static void write_inittab(void)
 	FILE *in = fopen("/proc/tty/driver/serial", "r");
 	FILE *out = fopen("/run/inittab", "w");
 	char line[256];
+	glob_t g;
 	int n;
 
 	if (!out) {
@@ -68,9 +69,15 @@ static void write_inittab(void)
 	while (in && fgets(line, sizeof line, in))
 		if (sscanf(line, "%d: uart:", &n) == 1 && !strstr(line, "uart:unknown"))
 			fprintf(out, "ttyS%d::respawn:-/bin/sh\n", n);
-	/* lab.exec has a line of its own: it never mixes with what is typed. */
+	/* lab.exec and the trace have lines of their own: they never mix with
+	 * what is typed. */
 	if (access("/dev/hvc0", F_OK) == 0)
 		fputs("null::respawn:/sbin/labd\n", out);
+	/* There are eight nodes hvc*, whatever ports there are. */
+	if (glob("/sys/class/virtio-ports/vport*p1", 0, NULL, &g) == 0) {
+		fputs("null::respawn:/sbin/watchd\n", out);
+		globfree(&g);
+	}
 	fputs("::shutdown:/sbin/unmount-all\n::restart:/bin/busybox init\n", out);
 	fclose(out);
 	if (in)

@@ -1,14 +1,16 @@
 import { barBytes, type NvmeController } from '../device/controller.ts';
-import { Machine } from '../machine/machine.ts';
+import { Machine, TICKS_PER_MS } from '../machine/machine.ts';
 import type { PciPlug } from '../machine/pci.ts';
 import type { WasmSource } from '../machine/wasm.ts';
 import type { DiskCatalogue, OpenDisk } from '../storage/catalogue.ts';
+import type { GuestEvent } from '../trace/guest-event.ts';
 import { ConsoleWatch } from './console-watch.ts';
 import { CommandTimeout, ControlChannel, type ExecOptions } from './control-channel.ts';
 import { LabDevice } from './device.ts';
 import { buildConfig } from './device-line.ts';
 import { LabError, sentenceOf } from './errors.ts';
 import { DEFAULT_CMDLINE, type GuestImages } from './guest-images.ts';
+import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { BootProgress, DeviceFiles, ExecResult, Notice, PowerState } from './types.ts';
 
@@ -27,6 +29,12 @@ export interface LabObserver {
   power(state: PowerState, reason: string): void;
   boot(progress: BootProgress): void;
   notice(notice: Notice): void;
+  /** What the guest's kernel does, while {@link Lab.startGuestTrace} is in force. */
+  guestEvents?(events: readonly GuestEvent[]): void;
+  /** A disk is open and nothing runs yet: whoever wants to watch the device from its first command says so now. */
+  opened?(device: LabDevice): void;
+  /** The power goes: the last chance to fetch what the device has recorded. */
+  closing?(device: LabDevice): void;
 }
 
 export interface PowerOptions {
@@ -66,6 +74,7 @@ interface Running {
   readonly machine: Machine;
   readonly controller: NvmeController;
   readonly control: ControlChannel;
+  readonly trace: GuestTrace;
   readonly heartbeat: Heartbeat;
   readonly startedMs: number;
 }
@@ -88,6 +97,8 @@ export class Lab {
   private endWaiters: (() => void)[] = [];
   /** Tells the change under way that a later one does not want to wait for it. */
   private hurry: () => void = () => {};
+  /** Milliseconds between samples while the guest's trace is wanted, at this power-on and the next ones. */
+  private traceIntervalMs: number | undefined;
   private readonly windowSizes = new Map<0 | 1, { cols: number; rows: number }>();
 
   constructor(environment: LabEnvironment, observer: LabObserver) {
@@ -102,6 +113,11 @@ export class Lab {
   /** The device while its disk is open. */
   get device(): LabDevice | undefined {
     return this.running?.device;
+  }
+
+  /** The guest's trace while the power is on; a guest without the agent leaves it unavailable. */
+  get guestTrace(): GuestTrace | undefined {
+    return this.running?.trace;
   }
 
   get diskId(): string | undefined {
@@ -211,6 +227,7 @@ export class Lab {
       const built = buildConfig(deviceLine, sizeBytes, options.files);
       if (!built.ok) throw new LabError('device', built.error);
       const device = await LabDevice.open(built.config, disk);
+      this.observer.opened?.(device);
       this.running = await this.startMachine(options, images, disk, device, startedMs, progress);
     } catch (error) {
       try {
@@ -260,6 +277,11 @@ export class Lab {
     });
     if (!controller) throw new LabError('device', 'The device could not be plugged in.');
     const control = new ControlChannel((bytes) => machine.control.send(bytes));
+    const trace = new GuestTrace(
+      (bytes) => machine.trace.send(bytes),
+      () => machine.timeStamp(),
+      TICKS_PER_MS,
+    );
     const heartbeat = new Heartbeat(
       () => control.ping(),
       (hung) => {
@@ -268,13 +290,13 @@ export class Lab {
       },
     );
     this.wasReady = false;
-    const running: Running = { disk, device, machine, controller, control, heartbeat, startedMs };
+    const running: Running = { disk, device, machine, controller, control, trace, heartbeat, startedMs };
     this.listen(running, progress);
     return running;
   }
 
   private listen(running: Running, progress: (stage: BootProgress['stage'], detail: string) => void): void {
-    const { machine, control, heartbeat, device, disk } = running;
+    const { machine, control, trace, heartbeat, device, disk } = running;
     const watch = new ConsoleWatch();
     watch.onstage = (stage, detail) => {
       if (this.state === 'booting') progress(stage, detail);
@@ -294,6 +316,9 @@ export class Lab {
       heartbeat.answered();
       control.receive(bytes);
     };
+    machine.trace.onoutput = (bytes) => trace.receive(bytes);
+    trace.onevents = (events) => this.observer.guestEvents?.(events);
+    if (this.traceIntervalMs !== undefined) void trace.start(this.traceIntervalMs);
     control.onagentstart = () => {
       control.setClock(Date.now());
       control.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)));
@@ -355,6 +380,7 @@ export class Lab {
     for (const wake of this.endWaiters.splice(0)) wake();
     this.running?.heartbeat.stop();
     this.running?.control.close(new LabError('power', reason));
+    this.running?.trace.close();
     this.setPower(state, reason);
   }
 
@@ -371,8 +397,10 @@ export class Lab {
 
   /** Lets go of everything, whatever fails on the way: a disk that stays locked could not be used again. */
   private async release(running: Running, reason: string): Promise<void> {
-    const { heartbeat, control, device, disk, controller, machine } = running;
+    const { heartbeat, control, trace, device, disk, controller, machine } = running;
+    this.observer.closing?.(device);
     heartbeat.stop();
+    trace.close();
     control.close(new LabError('power', `The machine is off (${reason}); power it on first.`));
     // Commands that were not acknowledged may fail now; nobody is told.
     device.onfailure = undefined;
@@ -415,6 +443,27 @@ export class Lab {
     await within(control.ready, timeoutMs);
     const restMs = Math.max(0, Math.ceil(timeoutMs - (performance.now() - startedMs)));
     return control.exec(command, { ...options, timeoutMs: restMs });
+  }
+
+  /**
+   * Has the guest's kernel tell what it does, to `guestEvents` of the observer, now and after each later
+   * power-on. Resolves when it does (see {@link GuestTrace.start}), or at once while the power is off.
+   */
+  async startGuestTrace(intervalMs = DEFAULT_SAMPLE_MS): Promise<void> {
+    if (typeof intervalMs !== 'number' || !(intervalMs >= 0)) {
+      throw new LabError(
+        'guest',
+        'The time between samples has to be a number of milliseconds, 0 or more, such as 500.',
+      );
+    }
+    this.traceIntervalMs = intervalMs;
+    await this.running?.trace.start(intervalMs);
+  }
+
+  /** Resolves when the guest has undone what {@link startGuestTrace} asked for. */
+  async stopGuestTrace(): Promise<void> {
+    this.traceIntervalMs = undefined;
+    await this.running?.trace.stop();
   }
 
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {

@@ -134,7 +134,7 @@ describe('SerialPort', () => {
 });
 
 describe('VirtioConsolePort', () => {
-  function port() {
+  function port(number: number, queueIndex: number) {
     const buffers: number[] = [];
     const sent: number[] = [];
     const state = { ready: false };
@@ -143,36 +143,42 @@ describe('VirtioConsolePort', () => {
         get device_status() {
           return state.ready ? 0xf : 0;
         },
-        queues: [
-          {
-            is_configured: () => state.ready,
-            has_request: () => buffers.length > 0,
-            desc_addr: 0x1000,
-            avail_last_idx: 0,
-            avail_get_entry: () => 0,
-            get_descriptor: () => ({ len: buffers[0] ?? 0, flags: 2 }),
-          },
-        ],
+        queues: Array.from({ length: 10 }, (_, index) => ({
+          is_configured: () => state.ready,
+          // The other queues always have room, to be seen if somebody asks them.
+          has_request: () => index !== queueIndex || buffers.length > 0,
+          desc_addr: 0x1000,
+          avail_last_idx: 0,
+          avail_get_entry: () => 0,
+          get_descriptor: () => ({ len: index === queueIndex ? (buffers[0] ?? 0) : 1, flags: 2 }),
+        })),
       },
     } satisfies V86VirtioConsole;
-    const console = new VirtioConsolePort('the control channel', device, (bytes) => {
+    const console = new VirtioConsolePort('the control channel', device, number, (bytes) => {
       sent.push(bytes.length);
       buffers.shift();
     });
     return { state, buffers, sent, console };
   }
 
-  it('sends nothing before the driver is there, and then what fits each buffer', () => {
-    const { state, buffers, sent, console } = port();
-    console.send(new Uint8Array(10_000));
-    expect(sent).toEqual([]);
-    state.ready = true;
-    buffers.push(4096, 100);
-    console.pump();
-    expect(sent).toEqual([4096, 100]);
-    buffers.push(1 << 20, 1 << 20, 1 << 20);
-    console.pump();
-    expect(sent).toEqual([4096, 100, 4096, 1708]);
-    expect(buffers.length).toBe(1);
-  });
+  it.each([
+    [0, 0],
+    [1, 4],
+    [3, 8],
+  ])(
+    'of port %i sends nothing before the driver is there, and then what fits each buffer',
+    (number, queue) => {
+      const { state, buffers, sent, console } = port(number, queue);
+      console.send(new Uint8Array(10_000));
+      expect(sent).toEqual([]);
+      state.ready = true;
+      buffers.push(4096, 100);
+      console.pump();
+      expect(sent).toEqual([4096, 100]);
+      buffers.push(1 << 20, 1 << 20, 1 << 20);
+      console.pump();
+      expect(sent).toEqual([4096, 100, 4096, 1708]);
+      expect(buffers.length).toBe(1);
+    },
+  );
 });

@@ -135,20 +135,22 @@ export class SerialPort extends PacedChannel {
 const DRIVER_OK = 4;
 /** VIRTQ_DESC_F_INDIRECT. */
 const INDIRECT = 4;
-/** receiveq of port 0. */
-const RECEIVE_QUEUE = 0;
 const MAX_CHUNK_BYTES = 4096;
 /** A buffer whose size we cannot see. */
 const CAUTIOUS_CHUNK_BYTES = 64;
 
-/** Port 0 of the virtio console. v86 drops input for which the guest has offered no buffer, and what is larger than it. */
+/** One port of the virtio console. v86 drops input for which the guest has offered no buffer, and what is larger than it. */
 export class VirtioConsolePort extends PacedChannel {
   readonly #console: V86VirtioConsole;
+  /** receiveq of the port. */
+  readonly #queue: number;
   readonly #receive: (bytes: Uint8Array) => void;
 
-  constructor(name: string, console: V86VirtioConsole, receive: (bytes: Uint8Array) => void) {
+  constructor(name: string, console: V86VirtioConsole, port: number, receive: (bytes: Uint8Array) => void) {
     super(name);
     this.#console = console;
+    // Queues 2 and 3 are the console's own; each later port has a pair after them.
+    this.#queue = port === 0 ? 0 : 2 * port + 2;
     this.#receive = receive;
   }
 
@@ -159,7 +161,7 @@ export class VirtioConsolePort extends PacedChannel {
 
   protected override room(): number {
     const { virtio } = this.#console;
-    const queue = virtio.queues[RECEIVE_QUEUE];
+    const queue = virtio.queues[this.#queue];
     // An unconfigured queue has address 0: asking it would read the guest's first bytes.
     if (queue === undefined || (virtio.device_status & DRIVER_OK) === 0 || !queue.is_configured()) return 0;
     if (!queue.has_request()) return 0;

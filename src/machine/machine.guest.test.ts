@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CMDLINE, guestFiles, ScratchFunction, Transcript, WASM_PATH } from '../../test/machine-fixtures.ts';
 import { ControlChannel } from '../lab/control-channel.ts';
-import { Machine, type MachineOptions } from './machine.ts';
+import { Machine, type MachineOptions, TICKS_PER_MS } from './machine.ts';
 import { compileWasm } from './wasm.ts';
 
 const files = await guestFiles();
@@ -196,6 +196,15 @@ describe.skipIf(files === null)('a booted guest', () => {
       await guest.control.exec('rm -f /host/huge /host/far /host/far2');
       expect((await guest.control.exec('echo still > /host/small; cat /host/small')).output).toBe('still\n');
     });
+  });
+
+  it('has a time stamp counter that goes as the clock of the host does', async () => {
+    const first = guest.machine.timeStamp();
+    await sleep(500);
+    const second = guest.machine.timeStamp();
+    if (first === undefined || second === undefined) throw new Error('the machine is gone');
+    const apartMs = (second.ticks - first.ticks) / TICKS_PER_MS - (second.atMs - first.atMs);
+    expect(Math.abs(apartMs)).toBeLessThan(0.2);
   });
 
   it('goes on after a pause', async () => {

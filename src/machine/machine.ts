@@ -1,6 +1,6 @@
 /**
  * The PC: v86 behind one adapter. Memory, interrupts and registers for PCI functions of our own on one
- * side; two serial ports, a control channel and shared files on the other.
+ * side; two serial ports, two channels to our agents and shared files on the other.
  *
  * It runs unchanged in Node and in a module worker of a browser. Nothing here touches the DOM, and
  * nothing is fetched except the WebAssembly when it is given as a path.
@@ -47,14 +47,30 @@ export interface MachineOptions {
  */
 export type MachineState = 'ready' | 'running' | 'halted' | 'reset' | 'crashed' | 'destroyed';
 
+/** One moment on two clocks. */
+export interface TimeStamp {
+  /** The guest's time stamp counter. */
+  readonly ticks: number;
+  /** performance.now() of the thread the machine runs in, as the device's clock (clock.ts). */
+  readonly atMs: number;
+}
+
+/** v86's time stamp counter goes at 1 GHz, whatever the host's does. */
+export const TICKS_PER_MS = 1e6;
+
+const SAME_MOMENT_MS = 0.05;
+const MOMENT_ATTEMPTS = 4;
+
 /** Thrown through the guest's instruction when it asks for a reset: this machine executes nothing after it. */
 class GuestReset extends Error {}
 
 export class Machine {
   /** The two serial ports, ttyS0 and ttyS1. */
   readonly serial: readonly [ByteChannel, ByteChannel];
-  /** The virtio console, hvc0. */
+  /** Port 0 of the virtio console, hvc0. */
   readonly control: ByteChannel;
+  /** Port 1 of the virtio console, hvc1: what the guest's kernel does. */
+  readonly trace: ByteChannel;
   /** The directory with the 9p mount tag `host9p`. */
   readonly files: SharedFiles;
 
@@ -67,7 +83,7 @@ export class Machine {
 
   #state: MachineState = 'ready';
   #core: Core | null;
-  readonly #channels: readonly [SerialPort, SerialPort, VirtioConsolePort];
+  readonly #channels: readonly [SerialPort, SerialPort, VirtioConsolePort, VirtioConsolePort];
   readonly #files: NinePFiles;
   readonly #clock: MachineClock;
   readonly #bus: PciBus;
@@ -108,21 +124,29 @@ export class Machine {
     const toSerial = (index: 0 | 1) => (bytes: Uint8Array) => emulator.serial_send_bytes(index, bytes);
     const serial0 = new SerialPort('ttyS0', uart0, toSerial(0));
     const serial1 = new SerialPort('ttyS1', uart1, toSerial(1));
-    const control = new VirtioConsolePort('the control channel', virtio_console, (bytes) =>
-      emulator.bus.send('virtio-console0-input-bytes', bytes),
-    );
+    const toConsole = (name: string, port: 0 | 1): VirtioConsolePort => {
+      const channel = new VirtioConsolePort(name, virtio_console, port, (bytes) =>
+        emulator.bus.send(`virtio-console${port}-input-bytes`, bytes),
+      );
+      // The published types know port 0 only.
+      const output = (bytes: Uint8Array): void => channel.output(bytes);
+      emulator.bus.register(`virtio-console${port}-output-bytes`, output, this);
+      return channel;
+    };
+    const control = toConsole('the control channel', 0);
+    const trace = toConsole('the trace channel', 1);
     emulator.add_listener('serial0-output-byte', (byte) => serial0.output(byte));
     emulator.add_listener('serial1-output-byte', (byte) => serial1.output(byte));
-    emulator.add_listener('virtio-console0-output-bytes', (bytes) => control.output(bytes));
     for (const index of [0, 1]) {
       // A cable is plugged in: without CTS, a guest with hardware flow control would never send.
       emulator.serial_set_carrier_detect(index, true);
       emulator.serial_set_data_set_ready(index, true);
       emulator.serial_set_clear_to_send(index, true);
     }
-    this.#channels = [serial0, serial1, control];
+    this.#channels = [serial0, serial1, control, trace];
     this.serial = [serial0, serial1];
     this.control = control;
+    this.trace = trace;
     this.files = this.#files = new NinePFiles(emulator.fs9p);
 
     try {
@@ -153,6 +177,24 @@ export class Machine {
       this.#lastCounter = counter;
     }
     return this.#instructions;
+  }
+
+  /**
+   * What the guest's time stamp counter shows now, beside the host's clock. The counter is that clock,
+   * in nanoseconds since the machine was made (TICKS_PER_MS); a guest may set it to something else.
+   */
+  timeStamp(): TimeStamp | undefined {
+    if (this.#core === null) return undefined;
+    const { cpu } = this.#core.main;
+    for (let attempt = 1; ; attempt++) {
+      const beforeMs = performance.now();
+      cpu.store_current_tsc();
+      const afterMs = performance.now();
+      // A busy host may have put us aside between the two.
+      if (afterMs - beforeMs > SAME_MOMENT_MS && attempt < MOMENT_ATTEMPTS) continue;
+      const [low = 0, high = 0] = [cpu.current_tsc[0], cpu.current_tsc[1]];
+      return { ticks: (high >>> 0) * 2 ** 32 + (low >>> 0), atMs: (beforeMs + afterMs) / 2 };
+    }
   }
 
   /** Lets the CPU run, first or again after a pause. Throws when this machine has ended. */

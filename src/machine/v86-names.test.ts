@@ -82,6 +82,7 @@ describe('v86 has what this room relies on', () => {
       'device_raise_irq',
       'device_lower_irq',
       'handle_irqs',
+      'store_current_tsc',
       'jit_dirty_cache',
       'read16',
       'read_blob',
@@ -91,7 +92,14 @@ describe('v86 has what this room relies on', () => {
       'codegen_finalize',
       'codegen_finalize_finished',
     ]);
-    for (const view of [cpu.mem8, cpu.memory_size, cpu.flags, cpu.in_hlt, cpu.instruction_counter]) {
+    for (const view of [
+      cpu.mem8,
+      cpu.memory_size,
+      cpu.flags,
+      cpu.in_hlt,
+      cpu.instruction_counter,
+      cpu.current_tsc,
+    ]) {
       expect(typeof view[0]).toBe('number');
       expect(typeof view.byteOffset).toBe('number');
     }

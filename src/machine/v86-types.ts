@@ -128,8 +128,11 @@ export interface V86Cpu {
   readonly in_hlt: V86View;
   /** Instructions executed, at [0], modulo 2^32. */
   readonly instruction_counter: V86View;
+  /** The time stamp counter as {@link store_current_tsc} found it: low half at [0], high half at [1]. */
+  readonly current_tsc: V86View;
   readonly wm: { readonly wasm_table: WebAssembly.Table };
   readonly jit_imports: WebAssembly.ModuleImports;
+  store_current_tsc(): void;
   device_raise_irq(line: number): void;
   device_lower_irq(line: number): void;
   handle_irqs(): void;

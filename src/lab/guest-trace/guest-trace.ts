@@ -1,0 +1,314 @@
+/**
+ * The host's end of the trace channel: what the guest's kernel does, by way of its agent `watchd` on the
+ * second port of the virtio console (guest/PROTOCOL.md).
+ *
+ * The guest may be hostile: nothing it sends throws, what we keep of it is bounded, and what cannot be
+ * read is told as lost. A guest without the agent never answers, which is no error.
+ */
+import type { GuestEvent } from '../../trace/guest-event.ts';
+import { encodeFrame, FrameParser } from '../guest-frames.ts';
+import { type Decoder, DECODERS, Fields, ProcessNames } from './decoders.ts';
+import { parseFields, parseFormat } from './format.ts';
+import { LAYOUT_32, type PageLayout, pageLayout, readRingPage } from './ring-page.ts';
+import { readSample, SampledTargets } from './sample.ts';
+
+export const TRACE_VERSION = 1;
+export const DEFAULT_SAMPLE_MS = 500;
+
+const START = 1;
+const STOP = 2;
+const HELLO = 0x83;
+const ERROR = 0x84;
+const FORMATS = 0x85;
+const PAGE = 0x86;
+const SAMPLE = 0x87;
+const STOPPED = 0x88;
+
+const MAX_FORMATS = 64;
+const MAX_LOST = 2 ** 32;
+
+/** The guest's time stamp counter and the host's clock at one moment; undefined when the machine is gone. */
+export type ReadClock = () => { readonly ticks: number; readonly atMs: number } | undefined;
+
+/** The guest refused to start, or ended before it had; `message` is one sentence. */
+export class TraceError extends Error {
+  override readonly name = 'TraceError';
+}
+
+interface Waiter {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+export class GuestTrace {
+  /** Called with what came in one piece, in the order of the guest's buffer; a sample's time may lie before it. */
+  onevents: ((batch: readonly GuestEvent[]) => void) | undefined;
+
+  readonly #send: (bytes: Uint8Array) => void;
+  readonly #readClock: ReadClock;
+  readonly #ticksPerMs: number;
+  readonly #parser = new FrameParser((type, id, payload) => this.#handle(type, id, payload));
+  #available = false;
+  #closed = false;
+  /** Milliseconds between samples while the trace is wanted. */
+  #wanted: number | undefined;
+  #starting: Waiter | undefined;
+  #stopping: Waiter | undefined;
+  /** Id of the START whose frames count; an older one's are ignored. */
+  #run = 0;
+  #isOn = false;
+  #startedMs = 0;
+  #layout: PageLayout = LAYOUT_32;
+  readonly #decoders = new Map<number, Decoder>();
+  readonly #names = new ProcessNames();
+  readonly #targets = new SampledTargets();
+  readonly #fields = new Fields();
+  #batch: GuestEvent[] = [];
+
+  /** `send` takes bytes for the guest; give what comes back to `receive`. */
+  constructor(send: (bytes: Uint8Array) => void, readClock: ReadClock, ticksPerMs: number) {
+    this.#send = send;
+    this.#readClock = readClock;
+    this.#ticksPerMs = ticksPerMs;
+  }
+
+  /** The guest has the agent, and it speaks our version. */
+  get available(): boolean {
+    return this.#available;
+  }
+
+  /** The guest traces. */
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  /**
+   * Resolves when the guest traces and the first sample was told. As long as no agent has said hello it
+   * waits for one. Rejects with one sentence when the guest refuses, or the channel is closed.
+   */
+  start(intervalMs = DEFAULT_SAMPLE_MS): Promise<void> {
+    if (this.#wanted === intervalMs && this.#starting !== undefined) return this.#starting.promise;
+    this.#starting?.resolve(); // another interval: what was asked for comes with it
+    this.#wanted = intervalMs;
+    this.#starting = waiter();
+    const { promise } = this.#starting;
+    if (this.#closed) this.#refused('The machine is off.');
+    else if (this.#available) this.#begin();
+    return promise;
+  }
+
+  /** Resolves when the guest has undone everything; events that happened before are told until then. */
+  stop(): Promise<void> {
+    this.#wanted = undefined;
+    this.#refused('The trace was stopped before it had started.');
+    if (this.#closed || !this.#available || this.#run === 0) return Promise.resolve();
+    this.#stopping ??= waiter();
+    const { promise } = this.#stopping;
+    this.#trySend(STOP, this.#run);
+    return promise;
+  }
+
+  /** Bytes from the guest, cut anywhere. */
+  receive(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#parser.push(bytes);
+    this.#tell();
+  }
+
+  /** Ends the channel: nothing is told after this. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#available = this.#isOn = false;
+    this.onevents = undefined;
+    this.#batch = [];
+    this.#refused('The machine was switched off.');
+    this.#stopping?.resolve();
+    this.#stopping = undefined;
+    this.#forget();
+    this.#parser.clear();
+  }
+
+  #begin(): void {
+    if (this.#wanted === undefined) return;
+    // A stop under way is overtaken: what it would have told now belongs to an older run.
+    this.#stopping?.resolve();
+    this.#stopping = undefined;
+    this.#run = (this.#run % 0x7fff_ffff) + 1;
+    this.#isOn = false;
+    this.#forget();
+    this.#startedMs = this.#readClock()?.atMs ?? 0;
+    const payload = new Uint8Array(8);
+    new DataView(payload.buffer).setUint32(0, Math.min(Math.max(this.#wanted, 0), 0xffff_ffff), true);
+    this.#trySend(START, this.#run, payload);
+  }
+
+  #forget(): void {
+    this.#layout = LAYOUT_32;
+    this.#decoders.clear();
+    this.#names.clear();
+    this.#targets.clear();
+  }
+
+  #handle(type: number, id: number, payload: Uint8Array): void {
+    if (this.#closed) return;
+    if (type === HELLO) {
+      if (payload.length === 4) this.#hello(id, view(payload).getUint32(0, true));
+      return;
+    }
+    // Ids count up, so a frame of another id belongs to a run that is over.
+    if (id !== this.#run) return;
+    switch (type) {
+      case FORMATS:
+        this.#formats(payload);
+        break;
+      case PAGE:
+        this.#page(payload);
+        break;
+      case SAMPLE:
+        this.#sample(payload);
+        break;
+      case STOPPED:
+        this.#isOn = false;
+        this.#tell();
+        if (this.#wanted === undefined) {
+          this.#stopping?.resolve();
+          this.#stopping = undefined;
+        }
+        break;
+      case ERROR:
+        this.#isOn = false;
+        this.#refused(`The guest cannot trace: ${printable(payload)}.`);
+        break;
+      default: // a newer agent, or noise
+    }
+  }
+
+  #hello(id: number, version: number): void {
+    this.#available = version === TRACE_VERSION;
+    if (!this.#available || id !== 0) return;
+    // It has (re)started, and traces nothing.
+    if (this.#isOn) this.#lost(1);
+    this.#isOn = false;
+    this.#stopping?.resolve();
+    this.#stopping = undefined;
+    this.#begin();
+  }
+
+  #formats(payload: Uint8Array): void {
+    this.#decoders.clear();
+    let count = 0;
+    for (const [key, text] of records(payload)) {
+      if (++count > MAX_FORMATS) break;
+      if (key === 'header_page') {
+        this.#layout = pageLayout(parseFields(text)) ?? this.#layout;
+        continue;
+      }
+      const format = Object.hasOwn(DECODERS, key) ? parseFormat(text) : undefined;
+      const decoder = format && DECODERS[key]?.(format, this.#names);
+      if (format && decoder) this.#decoders.set(format.id, decoder);
+    }
+  }
+
+  #page(payload: Uint8Array): void {
+    const clock = this.#readClock();
+    if (clock === undefined) return;
+    const page = view(payload);
+    const at = this.#batch.length;
+    const lost = readRingPage(page, this.#layout, (ticks, offset, length) => {
+      const decode = length >= 2 ? this.#decoders.get(page.getUint16(offset, true)) : undefined;
+      if (decode === undefined) return;
+      this.#fields.set(page, offset, length);
+      const event = decode(this.#fields, this.#toMs(ticks, clock));
+      if (event !== undefined) this.#batch.push(event);
+    });
+    // The kernel lost them before this page.
+    if (lost > 0) this.#lost(lost, at);
+  }
+
+  #sample(payload: Uint8Array): void {
+    const clock = this.#readClock();
+    if (clock === undefined) return;
+    if (payload.length < 8) {
+      this.#lost(1);
+      return;
+    }
+    const ticks = view(payload).getUint32(4, true) * 2 ** 32 + view(payload).getUint32(0, true);
+    const atMs = this.#toMs(ticks, clock);
+    for (const event of readSample(records(payload.subarray(8)), atMs, this.#targets)) {
+      if (event.kind === 'process') this.#names.set(event.pid, event.comm);
+      this.#batch.push(event);
+    }
+    if (this.#wanted === undefined || this.#isOn) return;
+    this.#isOn = true;
+    this.#tell();
+    this.#starting?.resolve();
+    // `start` with the same interval finds it resolved.
+  }
+
+  /** Between the start and now, whatever the guest says. */
+  #toMs(ticks: number, clock: { readonly ticks: number; readonly atMs: number }): number {
+    const atMs = clock.atMs - (clock.ticks - ticks) / this.#ticksPerMs;
+    return Math.min(Math.max(atMs, this.#startedMs), clock.atMs);
+  }
+
+  #lost(events: number, at = this.#batch.length): void {
+    const atMs = this.#batch[at]?.atMs ?? this.#readClock()?.atMs ?? this.#startedMs;
+    this.#batch.splice(at, 0, { kind: 'lost', atMs, events: Math.min(events, MAX_LOST) });
+  }
+
+  #tell(): void {
+    if (this.#batch.length === 0) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.onevents?.(batch);
+  }
+
+  #refused(sentence: string): void {
+    this.#starting?.reject(new TraceError(sentence));
+    this.#starting = undefined;
+  }
+
+  #trySend(type: number, id: number, payload?: Uint8Array): void {
+    try {
+      this.#send(encodeFrame(type, id, payload));
+    } catch (error) {
+      this.#refused(error instanceof Error ? error.message : 'The guest takes no input.');
+      this.#stopping?.resolve();
+      this.#stopping = undefined;
+    }
+  }
+}
+
+function waiter(): Waiter {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((res, rej) => ([resolve, reject] = [res, rej]));
+  // Nobody needs to wait for it.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** key NUL value NUL, again and again. What is cut off at the end is left out. */
+function* records(bytes: Uint8Array): Generator<[key: string, value: string]> {
+  const decoder = new TextDecoder();
+  let at = 0;
+  for (;;) {
+    const middle = bytes.indexOf(0, at);
+    const end = middle < 0 ? -1 : bytes.indexOf(0, middle + 1);
+    if (end < 0) return;
+    yield [decoder.decode(bytes.subarray(at, middle)), decoder.decode(bytes.subarray(middle + 1, end))];
+    at = end + 1;
+  }
+}
+
+/** Guest text for the middle of a sentence: one line, no control characters, not long. */
+function printable(bytes: Uint8Array): string {
+  const text = new TextDecoder().decode(bytes.subarray(0, 200));
+  return text.replace(/[\p{C}\s]+/gu, ' ').trim() || 'no reason given';
+}
