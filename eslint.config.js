@@ -11,18 +11,20 @@ const mayImport = {
   spec: [],
   flash: ['spec'],
   device: ['spec', 'flash'],
+  trace: ['spec', 'flash'],
   storage: ['spec', 'flash'],
   machine: ['spec', 'flash', 'device'],
-  lab: ['spec', 'flash', 'device', 'storage', 'machine'],
-  rpc: ['lab'],
-  ui: ['rpc'],
-  headless: ['spec', 'flash', 'device', 'storage', 'machine', 'lab'],
+  lab: ['spec', 'flash', 'device', 'trace', 'storage', 'machine'],
+  rpc: ['lab', 'trace'],
+  // Of the core only what a recording is read with.
+  ui: ['rpc', 'trace', 'flash', 'spec'],
+  headless: ['spec', 'flash', 'device', 'trace', 'storage', 'machine', 'lab'],
 };
 
 const rooms = Object.keys(mayImport);
 
 /** The core: it imports no package at all. */
-const core = ['spec', 'flash', 'device'];
+const core = ['spec', 'flash', 'device', 'trace'];
 
 /** One config block a room: every sibling room it may not import becomes a restricted pattern. */
 const importDirections = rooms.map((room) => {

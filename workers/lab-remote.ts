@@ -1,6 +1,7 @@
 import { transfer } from 'comlink';
 import { buildConfig, mediumOf, parseDeviceLine } from '../src/lab/device-line.ts';
 import { LabError, sentenceOf } from '../src/lab/errors.ts';
+import type { LabDevice } from '../src/lab/device.ts';
 import { Lab, type LabEnvironment } from '../src/lab/lab.ts';
 import { geometryReport } from '../src/lab/report.ts';
 import type { DeviceLineResult, GeometryReport, MapShape } from '../src/lab/types.ts';
@@ -11,6 +12,7 @@ import type {
   PageMessage,
   PowerOnOptions,
   StorageInfo,
+  WatchOptions,
   WorkerMessage,
 } from '../src/rpc/protocol.ts';
 import type { DiskCatalogue, DiskSummary } from '../src/storage/catalogue.ts';
@@ -36,6 +38,7 @@ export class LabServer implements LabRemote {
   private frameWanted = false;
   private frameTimer: ReturnType<typeof setTimeout> | undefined;
   private lastCounters = '';
+  private watching: WatchOptions = { device: true, guest: true };
 
   constructor(parts: RemoteParts) {
     this.parts = parts;
@@ -59,7 +62,22 @@ export class LabServer implements LabRemote {
       },
       boot: (progress) => this.post({ type: 'boot', progress }),
       notice: (notice) => this.post({ type: 'notice', notice }),
+      guestEvents: (events) => this.lab?.device?.trace?.guest(events),
+      opened: (device) => device.watch(this.watching.device),
+      closing: (device) => {
+        device.trace?.power(false);
+        this.sendTrace(device);
+      },
     });
+    await this.watch(this.watching);
+  }
+
+  async watch(options: WatchOptions): Promise<void> {
+    this.watching = { device: options.device, guest: options.guest };
+    this.lab?.device?.watch(options.device);
+    // A guest without the agent, or one that is off, tells nothing: that is no error.
+    const change = options.guest ? this.lab?.startGuestTrace() : this.lab?.stopGuestTrace();
+    change?.catch(() => {});
   }
 
   private post(message: WorkerMessage, buffers: Transferable[] = []): void {
@@ -75,6 +93,15 @@ export class LabServer implements LabRemote {
     return this.lab?.device?.shape;
   }
 
+  /** True if there was anything to send. */
+  private sendTrace(device: LabDevice): boolean {
+    const frame = device.takeTrace();
+    if (!frame) return false;
+    const bytes = frame.segment?.bytes ?? frame.state;
+    this.post({ type: 'trace', frame }, bytes ? [bytes.buffer as ArrayBuffer] : []);
+    return true;
+  }
+
   // Frames of the map: one when the page asks and something changed since the last.
 
   private sendFrame(): void {
@@ -83,7 +110,8 @@ export class LabServer implements LabRemote {
     if (this.frameWanted && device) {
       const { map, counters } = device.takeFrame();
       const key = JSON.stringify(counters);
-      if (map !== undefined || key !== this.lastCounters) {
+      const traced = this.sendTrace(device);
+      if (map !== undefined || traced || key !== this.lastCounters) {
         this.lastCounters = key;
         this.frameWanted = false;
         const buffers = map ? Object.values(map).map((a: Uint8Array | Uint32Array) => a.buffer) : [];

@@ -43,6 +43,8 @@ const ended = (queueId: number, opcode: number, status: number, dataBytes: numbe
   queueId,
   opcode,
   status,
+  fetchedMs: 0,
+  data: { runs: 0, addressOf: () => 0, lengthOf: () => 0 },
   dataBytes,
   cid: 0,
   nsid: 1,

@@ -7,9 +7,21 @@ import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
 import { blockIndex } from '../flash/address.ts';
 import type { MediaStore, StoreError } from '../flash/media-store.ts';
 import type { FlashArray } from '../flash/flash-array.ts';
+import { packModel } from '../trace/model-state.ts';
+import type { TraceShape } from '../trace/record.ts';
+import type { Telemetry } from '../device/telemetry.ts';
 import { Activity, snapshotFrame } from './activity.ts';
 import { LabError } from './errors.ts';
-import type { ChunkDetails, ChunkStateName, Counters, MapFrame, MapShape, SectorAddress } from './types.ts';
+import { TraceTap } from './trace-tap.ts';
+import type {
+  ChunkDetails,
+  ChunkStateName,
+  Counters,
+  MapFrame,
+  MapShape,
+  SectorAddress,
+  TraceFrame,
+} from './types.ts';
 
 const stateNames: Readonly<Record<number, ChunkStateName>> = {
   [ChunkState.free]: 'free',
@@ -25,23 +37,54 @@ const badBlockNames: Readonly<Record<number, string>> = {
   [BadBlock.host]: 'host reserved',
 };
 
+/** Whoever is told what the device does, exchangeable while it runs. */
+class TelemetrySwitch implements Telemetry {
+  to: Telemetry;
+
+  constructor(to: Telemetry) {
+    this.to = to;
+  }
+
+  flash(...args: Parameters<Telemetry['flash']>): void {
+    this.to.flash(...args);
+  }
+
+  cells(...args: Parameters<NonNullable<Telemetry['cells']>>): void {
+    this.to.cells?.(...args);
+  }
+
+  command(...args: Parameters<Telemetry['command']>): void {
+    this.to.command(...args);
+  }
+
+  refused(text: string): void {
+    this.to.refused(text);
+  }
+}
+
 /** One device with its medium open: what is plugged into the machine, and what the map looks at. */
 export class LabDevice {
   readonly config: ControllerConfig;
   readonly activity: Activity;
   private readonly media: DeviceMedia;
   private readonly namespace: Namespace;
+  private readonly telemetry: TelemetrySwitch;
+  private tap: TraceTap | undefined;
+  /** Records were dropped, or none was taken yet: the next frame begins with the whole state. */
+  private traceIsBehind = false;
 
   private constructor(
     config: ControllerConfig,
     media: DeviceMedia,
     namespace: Namespace,
     activity: Activity,
+    telemetry: TelemetrySwitch,
   ) {
     this.config = config;
     this.media = media;
     this.namespace = namespace;
     this.activity = activity;
+    this.telemetry = telemetry;
   }
 
   /** Opens the medium on a store: reads its block table, no data. Rejects with StoreError. */
@@ -50,15 +93,16 @@ export class LabDevice {
     if (!ns) throw new LabError('device', 'The device has no namespace; use namespaces=1.');
     const g = ns.kind === 'plain' ? undefined : ns.geometry;
     const activity = new Activity(g ? g.numCh * g.numLun * g.numChk * g.numPln : 0, g?.secSizeBytes ?? 512);
-    const media = await openMedia(config, store, activity);
+    const telemetry = new TelemetrySwitch(activity);
+    const media = await openMedia(config, store, telemetry);
     const [namespace] = media.namespaces;
     if (!namespace) throw new LabError('device', 'The device has no namespace; use namespaces=1.');
-    return new LabDevice(config, media, namespace, activity);
+    return new LabDevice(config, media, namespace, activity, telemetry);
   }
 
   /** Makes the controller for a machine; one at a time drives a medium. */
   attach(ports: ControllerPorts): NvmeController {
-    return new NvmeController(this.config, this.media, ports, this.activity);
+    return new NvmeController(this.config, this.media, ports, this.telemetry);
   }
 
   /** Told once if the store fails. */
@@ -74,6 +118,54 @@ export class LabDevice {
   /** The newest command that broke a rule. */
   lastRefused(): CommandEvent | undefined {
     return this.media.log.lastRefused();
+  }
+
+  // The recording ------------------------------------------------------------------------------------
+
+  /** The record of what the device does, while {@link watch} is on. */
+  get trace(): TraceTap | undefined {
+    return this.tap;
+  }
+
+  get traceShape(): TraceShape {
+    const ns = this.namespace;
+    const { numPln, secsPerPg } = this.shape;
+    const wsOpt =
+      ns.kind === 'plain' ? 0 : ns.kind === 'ocssd20' ? ns.config.writeRules.wsOpt : numPln * secsPerPg;
+    return { ...this.shape, wsOpt };
+  }
+
+  /** Starts or ends the recording of what the device does. What was written before is of unknown kind. */
+  watch(on: boolean): void {
+    if (on === (this.tap !== undefined)) return;
+    if (!on) {
+      this.tap = undefined;
+      this.telemetry.to = this.activity;
+      return;
+    }
+    const table = this.namespace.kind === 'plain' ? undefined : this.namespace.medium.table;
+    this.tap = new TraceTap(this.traceShape, table, this.activity, () => performance.now());
+    this.telemetry.to = this.tap;
+    this.traceIsBehind = true;
+    this.tap.power(true);
+  }
+
+  /**
+   * What was recorded since the last call. When more came than is kept for who fetches it, and at first, the
+   * frame has the whole state instead, and `lost` says whether records are missing.
+   */
+  takeTrace(): TraceFrame | undefined {
+    const { tap } = this;
+    if (!tap) return undefined;
+    const lost = tap.overflowed;
+    if (lost || this.traceIsBehind) {
+      tap.encoder.drop();
+      tap.overflowed = false;
+      this.traceIsBehind = false;
+      return { state: packModel(tap.model), lost };
+    }
+    const segment = tap.encoder.take();
+    return segment && { segment, lost: false };
   }
 
   get shape(): MapShape {

@@ -2,6 +2,7 @@
 
 import type { ChunkWriteRules } from '../flash/chunk-options.ts';
 import type { Geometry } from '../flash/geometry.ts';
+import type { Segment } from '../trace/encode.ts';
 
 /** Where a machine is in its life. */
 export type PowerState =
@@ -43,6 +44,8 @@ export interface GeometryReport {
   readonly safe: boolean;
   /** One sentence: why it fails or is not safe, and the nearest thing that works. Empty if all is well. */
   readonly reason: string;
+  /** One sentence: what a target that works does not survive. Absent if there is nothing. */
+  readonly warning?: string;
   /** pblk lines: chunks in one LUN. */
   readonly lines: number;
   /** Bytes of one chunk (all planes of a LUN). */
@@ -167,6 +170,15 @@ export interface MapFrame {
   readonly eraseCount: Uint32Array;
   /** Last operation since the frame before: 0 none, 1 read, 2 write, 3 erase. */
   readonly lastOp: Uint8Array;
+}
+
+/** What was recorded since the last frame; or, after records were lost and at first, the whole state. */
+export interface TraceFrame {
+  readonly segment?: Segment;
+  /** A model as src/trace/model-state.ts packs it. */
+  readonly state?: Uint8Array;
+  /** Records between the last frame and this state were not kept: the page did not fetch them in time. */
+  readonly lost: boolean;
 }
 
 /** Totals since power-on, for the status line. */

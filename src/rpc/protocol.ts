@@ -16,6 +16,7 @@ import type {
   Notice,
   PowerState,
   SectorAddress,
+  TraceFrame,
 } from '../lab/types.ts';
 
 export type * from '../lab/types.ts';
@@ -62,6 +63,14 @@ export interface LabStatus {
   readonly map: MapShape | undefined;
 }
 
+/** What is recorded. */
+export interface WatchOptions {
+  /** What the device does: the map's layers, the timeline, the inspector. Without it only states of chunks are shown. */
+  readonly device: boolean;
+  /** What the guest's kernel tells by way of its agent: processes, lines, pblk's own numbers. */
+  readonly guest: boolean;
+}
+
 /** Errors cross comlink as plain objects with a sentence; the page shows `message` as it is. */
 export interface LabRemote {
   /** Must be called first: the port for {@link WorkerMessage}, and where the guest's files are (absolute URL ending in '/'). */
@@ -89,6 +98,8 @@ export interface LabRemote {
   wipeDisk(id: string): Promise<DiskRow>;
   removeDisk(id: string): Promise<void>;
 
+  /** Switches the recording on or off, now and for later power-ons; both parts are on at first. */
+  watch(options: WatchOptions): Promise<void>;
   status(): Promise<LabStatus>;
   powerOn(options: PowerOnOptions): Promise<void>;
   /** Asks the guest to shut down, waits for it up to `timeoutMs`, then cuts. */
@@ -128,6 +139,7 @@ export type WorkerMessage =
   | { readonly type: 'power'; readonly state: PowerState; readonly reason: string }
   | { readonly type: 'boot'; readonly progress: BootProgress }
   | { readonly type: 'notice'; readonly notice: Notice }
+  | { readonly type: 'trace'; readonly frame: TraceFrame }
   | { readonly type: 'frame'; readonly map: MapFrame | undefined; readonly counters: Counters }
   | { readonly type: 'shape'; readonly map: MapShape | undefined };
 

@@ -1,0 +1,233 @@
+import type { CompletedCommand, Telemetry } from '../device/telemetry.ts';
+import type { BlockTable } from '../flash/block-table.ts';
+import { blockAddress } from '../flash/address.ts';
+import { deriveGeometry, type DerivedGeometry } from '../flash/geometry.ts';
+import type { FlashOperation } from '../flash/observer.ts';
+import type { SectorVector } from '../flash/transfer.ts';
+import { TraceEncoder } from '../trace/encode.ts';
+import type { GuestEvent } from '../trace/guest-event.ts';
+import { TraceModel } from '../trace/model.ts';
+import { looksLikeBooks } from '../trace/pblk-books.ts';
+import { type AddressRun, Lba, MAX_LBA, type TraceShape, type TraceSink, tee } from '../trace/record.ts';
+
+/** Where the logical address is in the out-of-band bytes: struct pblk_sec_meta { u64 reserved; __le64 lba }, pblk.h. */
+const LBA_AT = 8;
+const SEC_META_BYTES = 16;
+const PAGE_BYTES = 4096;
+/** Records that nobody has fetched are kept up to this many bytes. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+/** Pages of a buffer that are noted; a plain write of 32 MiB has 8,192. */
+const MAX_PAGES = 64;
+
+/**
+ * Turns what a device tells into records of a recording: encoded, for whoever keeps it, and applied to a model
+ * here, which knows the device's present state when somebody joins in.
+ */
+export class TraceTap implements Telemetry {
+  readonly encoder = new TraceEncoder();
+  readonly model: TraceModel;
+  private readonly sink: TraceSink;
+  private readonly next: Telemetry;
+  private readonly nowMs: () => number;
+  private readonly table: BlockTable | undefined;
+  private readonly g: DerivedGeometry;
+  private readonly lbas: Uint32Array;
+  private readonly same: Uint8Array;
+  /** Of each block's sectors, since its last erase. */
+  private readonly sums = new Map<number, Uint32Array>();
+
+  /** @param next is told everything as well */
+  constructor(shape: TraceShape, table: BlockTable | undefined, next: Telemetry, nowMs: () => number) {
+    this.next = next;
+    this.nowMs = nowMs;
+    this.table = table;
+    this.g = deriveGeometry(shape);
+    this.lbas = new Uint32Array(Math.max(1, this.g.secsPerUnit));
+    this.same = new Uint8Array(Math.max(1, this.g.secsPerUnit));
+    this.model = new TraceModel(
+      shape,
+      table && { state: table.state, writtenSecs: table.writePointer, eraseCount: table.eraseCount },
+    );
+    this.sink = tee(this.encoder, this.model);
+  }
+
+  /** Records were dropped because nobody fetched them. Whoever does next begins with the model. */
+  overflowed = false;
+
+  /** The sink, told the time: once before each record. */
+  private now(): TraceSink {
+    if (this.encoder.length > MAX_WAITING_BYTES) {
+      this.encoder.drop();
+      this.overflowed = true;
+    }
+    this.sink.at(Math.floor(this.nowMs() * 1000));
+    return this.sink;
+  }
+
+  power(on: boolean): void {
+    this.now().power(on ? 'on' : 'off');
+  }
+
+  mark(text: string): void {
+    this.now().mark(text);
+  }
+
+  guest(events: readonly GuestEvent[]): void {
+    for (const event of events) this.now().guest(event);
+  }
+
+  flash(operation: FlashOperation, block: number, sec: number, secs: number): void {
+    this.next.flash(operation, block, sec, secs);
+    const { table } = this;
+    if (operation !== 'erase' || !table) return;
+    // Without sectors: the block's entry was changed by other means.
+    if (secs > 0) {
+      this.sums.delete(block);
+      this.now().erase(block);
+    } else {
+      const written = table.writePointer[block] ?? 0;
+      this.now().entry(block, table.state[block] ?? 0, written, table.eraseCount[block] ?? 0);
+    }
+  }
+
+  cells(operation: 'read' | 'write', unit: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+    const { g } = this;
+    const chunk = Math.floor(unit / g.numPg);
+    const page = unit % g.numPg;
+    // A run may go on in the next plane.
+    for (let at = slot; at < slot + secs;) {
+      const pln = Math.floor(at / g.secsPerPg);
+      const inPage = at % g.secsPerPg;
+      const count = Math.min(g.secsPerPg - inPage, slot + secs - at);
+      const block = chunk * g.numPln + pln;
+      const sec = page * g.secsPerPg + inPage;
+      if (operation === 'write') this.wrote(block, sec, at, count, unitBytes);
+      else this.read(block, sec, at, count, unitBytes);
+      at += count;
+    }
+  }
+
+  private wrote(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+    this.readLbas(slot, secs, unitBytes);
+    this.compare(block, sec, slot, secs, unitBytes);
+    this.now().write(block, sec, secs, this.lbas, this.same);
+    for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
+  }
+
+  /** A look at sectors from before the recording teaches what they are. */
+  private read(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+    let unknown = false;
+    for (let i = 0; i < secs; i++) unknown ||= this.model.isUnknown(block, sec + i);
+    if (!unknown) return;
+    for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
+    this.readLbas(slot, secs, unitBytes);
+    this.now().learn(block, sec, secs, this.lbas);
+  }
+
+  private books(block: number, sec: number, slot: number, unitBytes: Uint8Array, isNew: boolean): void {
+    const { secSizeBytes } = this.g;
+    const at = slot * secSizeBytes;
+    const wanted = looksLikeBooks(unitBytes, at) || (!isNew && this.model.wantsContent(block, sec));
+    if (wanted) this.now().content(block, sec, unitBytes.subarray(at, at + secSizeBytes), isNew);
+  }
+
+  /** Whether each sector holds what the newest copy of its logical block held, by a checksum kept since it was written. */
+  private compare(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+    const { model, g } = this;
+    const { ch, lun } = blockAddress(g, block);
+    const target = model.targetAt(ch, lun);
+    const own = this.sums.get(block) ?? new Uint32Array(model.secsPerBlk);
+    this.sums.set(block, own);
+    for (let i = 0; i < secs; i++) {
+      const sum = sumOf(unitBytes, (slot + i) * g.secSizeBytes, g.secSizeBytes);
+      own[sec + i] = sum;
+      const lba = this.lbas[i] as number;
+      const old = target && lba <= MAX_LBA ? model.find(target, lba) : undefined;
+      this.same[i] = old && this.sums.get(old.block)?.[old.sec] === sum ? 1 : 0;
+    }
+  }
+
+  private readLbas(slot: number, secs: number, unitBytes: Uint8Array): void {
+    const { oobSizeBytes, unitOobOffset } = this.g;
+    if (oobSizeBytes < SEC_META_BYTES) {
+      this.lbas.fill(Lba.unknown, 0, secs);
+      return;
+    }
+    for (let i = 0; i < secs; i++) {
+      const at = unitOobOffset + (slot + i) * oobSizeBytes + LBA_AT;
+      const low = u32(unitBytes, at);
+      const high = u32(unitBytes, at + 4);
+      this.lbas[i] = high === 0 && low <= MAX_LBA ? low : Lba.empty;
+    }
+  }
+
+  command(command: CompletedCommand): void {
+    this.next.command(command);
+    const nowMs = this.nowMs();
+    this.sink.at(Math.floor(nowMs * 1000));
+    this.sink.command({
+      queueId: command.queueId,
+      sqe: command.bytes,
+      status: command.status,
+      dw0: command.dw0,
+      dw1: command.dw1,
+      dataBytes: command.dataBytes,
+      latencyUs: (nowMs - command.fetchedMs) * 1000,
+      addresses: runsOf(command.vector),
+      rule: command.rule ?? '',
+      why: command.why,
+      pages: pagesOf(command),
+    });
+  }
+
+  refused(text: string): void {
+    this.next.refused(text);
+  }
+}
+
+const u32 = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)) >>>
+  0;
+
+/** Bytes between two that a checksum looks at: a sector costs a tenth of a microsecond, and random data differs. */
+const SUM_STEP = 32;
+
+function sumOf(bytes: Uint8Array, from: number, length: number): number {
+  let sum = 0x811c9dc5;
+  for (let at = from; at < from + length; at += SUM_STEP)
+    sum = Math.imul(sum ^ u32(bytes, at), 0x01000193) ^ (sum >>> 15);
+  return sum >>> 0 || 1;
+}
+
+function runsOf(vector: SectorVector): AddressRun[] {
+  const runs: AddressRun[] = [];
+  for (let i = 0; i < vector.count;) {
+    const block = vector.block[i] as number;
+    const sec = vector.sec[i] as number;
+    let count = 1;
+    while (
+      i + count < vector.count &&
+      vector.block[i + count] === block &&
+      vector.sec[i + count] === sec + count
+    )
+      count++;
+    runs.push({ block, sec: Math.max(0, sec), count });
+    i += count;
+  }
+  return runs;
+}
+
+function pagesOf({ data }: CompletedCommand): number[] {
+  const pages: number[] = [];
+  for (let run = 0; run < data.runs; run++) {
+    const end = data.addressOf(run) + data.lengthOf(run);
+    for (let at = data.addressOf(run); at < end; at += PAGE_BYTES - (at % PAGE_BYTES)) {
+      if (pages.length === MAX_PAGES) return pages;
+      pages.push(at);
+    }
+  }
+  return pages;
+}

@@ -1,0 +1,274 @@
+import { CellOwner } from './cells.ts';
+import { DirtyPages } from './dirty-pages.ts';
+import type { GuestBio, GuestDevice, GuestEvent, GuestLine, GuestSample } from './guest-event.ts';
+import type { TraceModel } from './model.ts';
+import type { Target } from './target.ts';
+
+/** A process of the guest, as its events name it. */
+export interface ProcessName {
+  readonly pid: number;
+  readonly comm: string;
+}
+
+/** Sectors of a block device in a logical block of pblk. */
+const SECTORS_PER_BLOCK = 8;
+/** A cell has 16 bits for its process. */
+const MAX_PROCESSES = 0xffff;
+/** Blocks that were queued and not seen on the wire yet, and sectors whose events have not come yet. */
+const MAX_PENDING = 1 << 17;
+const MAX_DISCARDS = 256;
+/** A line is opened in the kernel, and its head is on the wire a moment later. */
+const OPEN_WITHIN_MS = 2000;
+
+/** A logical block that a process queued; pblk writes each exactly once, in this order. */
+interface Queued {
+  readonly atMs: number;
+  readonly process: number;
+}
+
+/** A sector on the wire whose cause is not known yet. */
+interface Unexplained {
+  readonly block: number;
+  readonly sec: number;
+  readonly atMs: number;
+}
+
+interface Discard {
+  readonly uuid: string;
+  readonly lba: number;
+  readonly count: number;
+  readonly atMs: number;
+}
+
+/** Things by target and logical block, oldest first; snapshots share what does not change. */
+class Waiting<T> {
+  count = 0;
+  private targets = new Map<string, Map<number, readonly T[]>>();
+
+  copy(): Waiting<T> {
+    const made = new Waiting<T>();
+    made.count = this.count;
+    made.targets = new Map(Array.from(this.targets, ([uuid, blocks]) => [uuid, new Map(blocks)]));
+    return made;
+  }
+
+  add(uuid: string, lba: number, thing: T): void {
+    let blocks = this.targets.get(uuid);
+    if (!blocks) this.targets.set(uuid, (blocks = new Map<number, readonly T[]>()));
+    const before = blocks.get(lba);
+    blocks.set(lba, before ? [...before, thing] : [thing]);
+    this.count++;
+    // Far more than any write buffer holds: events were lost, and what is left over is of no use.
+    if (this.count > MAX_PENDING) this.clear();
+  }
+
+  /** Takes the oldest away if it fits. */
+  take(uuid: string, lba: number, fits: (thing: T) => boolean): T | undefined {
+    const blocks = this.targets.get(uuid);
+    const things = blocks?.get(lba);
+    const [first] = things ?? [];
+    if (!blocks || !things || first === undefined || !fits(first)) return undefined;
+    if (things.length === 1) blocks.delete(lba);
+    else blocks.set(lba, things.slice(1));
+    this.count--;
+    return first;
+  }
+
+  clear(): void {
+    this.targets.clear();
+    this.count = 0;
+  }
+}
+
+/**
+ * Joins what the guest's agent tells (who queued which block, who dirtied which page) with what was written on
+ * the wire, so that each sector carries its process. pblk writes each block that is queued exactly once, and blocks
+ * of one address in their order; so the two are matched one to one, whichever is heard of first: the agent's
+ * events come some ten milliseconds late, and what is queued may stay in pblk's buffer for long. Without an agent
+ * the wire's own guess stands.
+ */
+export class Causes {
+  /** Index 0 is "unknown". */
+  readonly processes: ProcessName[] = [{ pid: 0, comm: '' }];
+  /** Events that the agent could not tell: from then on some sectors may carry no process. */
+  lostEvents = 0;
+  private readonly model: TraceModel;
+  private indices = new Map<string, number>();
+  private names = new Map<number, string>();
+  private queued = new Waiting<Queued>();
+  private unexplained = new Waiting<Unexplained>();
+  private discards: Discard[] = [];
+  private dirty = new DirtyPages();
+  /** Disk name by device number; target by disk name. */
+  private disks = new Map<string, string>();
+  private targets = new Map<string, string>();
+  /** Blocks queued on a disk of which is not known yet which target it is. */
+  private early: GuestBio[] = [];
+  /** The agent speaks. */
+  private isActive = false;
+
+  constructor(model: TraceModel) {
+    this.model = model;
+  }
+
+  /** Becomes a copy of another one. */
+  take(from: Causes): void {
+    this.processes.splice(0, this.processes.length, ...from.processes);
+    this.lostEvents = from.lostEvents;
+    this.indices = new Map(from.indices);
+    this.names = new Map(from.names);
+    this.queued = from.queued.copy();
+    this.unexplained = from.unexplained.copy();
+    this.discards = from.discards.slice();
+    this.dirty = from.dirty.copy();
+    this.disks = new Map(from.disks);
+    this.targets = new Map(from.targets);
+    this.early = from.early.slice();
+    this.isActive = from.isActive;
+  }
+
+  /** A sector of a target was written on the wire, just now. `isGc`: it holds what garbage collection had picked up. */
+  wrote(target: Target, lba: number, block: number, sec: number, isGc: boolean): void {
+    if (!this.isActive || isGc) return;
+    const sector = { block, sec, atMs: this.model.nowUs / 1000 };
+    const queued = this.queued.take(target.uuid, lba, ({ atMs }) => isBefore(atMs, sector.atMs));
+    if (queued) this.explain(target, lba, sector, queued);
+    else this.unexplained.add(target.uuid, lba, sector);
+  }
+
+  guest(event: GuestEvent): void {
+    this.isActive = true;
+    switch (event.kind) {
+      case 'bio':
+        this.bio(event);
+        break;
+      case 'dirty':
+        this.dirty.dirtied(event.bdi, event.ino, event.index, this.processOf(event.pid, event.comm));
+        break;
+      case 'extent':
+        this.dirty.extent(keyOf(event.dev), event.pblk, event.len, event.ino, event.lblk);
+        break;
+      case 'filePage':
+        this.dirty.extent(keyOf(event.dev), event.blkaddr, 1, event.ino, event.index);
+        break;
+      case 'process':
+        this.names.set(event.pid, event.comm);
+        break;
+      case 'line':
+        this.lineChanged(event);
+        break;
+      case 'sample':
+        this.sampled(event);
+        break;
+      case 'lost':
+        this.lostEvents += event.events;
+        break;
+      default: // chunks and resets are seen on the wire
+    }
+  }
+
+  private bio(event: GuestBio): void {
+    const disk = this.disks.get(keyOf(event.dev));
+    const uuid = disk === undefined ? undefined : this.targets.get(disk);
+    const target = uuid === undefined ? undefined : this.model.targets.find((t) => t.uuid === uuid);
+    if (!target) {
+      this.early.push(event);
+      if (this.early.length > MAX_PENDING) this.early.splice(0, MAX_PENDING / 2);
+      return;
+    }
+    const first = Math.floor(event.sector / SECTORS_PER_BLOCK);
+    const count = Math.ceil((event.sector + event.sectors) / SECTORS_PER_BLOCK) - first;
+    if (event.rwbs.includes('D')) {
+      this.discard(target, first, count, event.atMs);
+      return;
+    }
+    const submitter = this.processOf(event.pid, event.comm);
+    const device = keyOf(event.dev);
+    for (let lba = first; lba < first + count; lba++) {
+      // Who made the page dirty counts, not the thread that writes it back for him.
+      const process = this.dirty.takeAuthor(device, lba) ?? submitter;
+      const queued = { atMs: event.atMs, process };
+      const sector = this.unexplained.take(target.uuid, lba, ({ atMs }) => isBefore(event.atMs, atMs));
+      if (sector) this.explain(target, lba, sector, queued);
+      else this.queued.add(target.uuid, lba, queued);
+    }
+  }
+
+  private discard(target: Target, lba: number, count: number, atMs: number): void {
+    this.discards.push({ uuid: target.uuid, lba, count, atMs });
+    if (this.discards.length > MAX_DISCARDS) this.discards.shift();
+    // What was written later than that is not meant. What was queued before and comes on the wire later is; see explain.
+    const { model } = this;
+    for (let block = lba; block < lba + count; block++) {
+      const place = model.find(target, block);
+      if (place && (model.cellsOf(place.block)?.writtenMs[place.sec] ?? 0) <= atMs)
+        model.discard(target, block, 1);
+    }
+  }
+
+  private explain(target: Target, lba: number, sector: Unexplained, queued: Queued): void {
+    const { model } = this;
+    const cells = model.cellsOf(sector.block);
+    // Erased, or even written again since?
+    if (cells?.lba[sector.sec] !== lba || cells.writtenMs[sector.sec] !== Math.floor(sector.atMs)) return;
+    model.setCause(target, sector.block, sector.sec, CellOwner.user, queued.process);
+    const isDiscarded = this.discards.some(
+      (run) =>
+        run.uuid === target.uuid && lba >= run.lba && lba < run.lba + run.count && run.atMs > queued.atMs,
+    );
+    const newest = isDiscarded ? model.find(target, lba) : undefined;
+    if (newest && newest.block === sector.block && newest.sec === sector.sec) model.discard(target, lba, 1);
+  }
+
+  // Who is who ----------------------------------------------------------------------------------------
+
+  private processOf(pid: number, comm: string): number {
+    const name = comm === '' || comm === '<...>' ? (this.names.get(pid) ?? comm) : comm;
+    const key = `${pid} ${name}`;
+    const known = this.indices.get(key);
+    if (known !== undefined) return known;
+    if (this.processes.length >= MAX_PROCESSES) return 0;
+    this.indices.set(key, this.processes.length);
+    return this.processes.push({ pid, comm: name }) - 1;
+  }
+
+  private sampled({ targets }: GuestSample): void {
+    this.disks = new Map(targets.map((t) => [keyOf(t), t.disk]));
+    for (const disk of this.targets.keys())
+      if (!targets.some((t) => t.disk === disk)) this.targets.delete(disk);
+    // One disk and one target: they belong together.
+    const [only] = targets;
+    const live = this.model.targets.filter((t) => t.live);
+    if (targets.length === 1 && live.length === 1 && only && live[0]) this.identify(only.disk, live[0]);
+    this.tryEarly();
+  }
+
+  /** Which disk is which target: the one whose line of that number was opened on the wire at that time. */
+  private lineChanged({ disk, line, state, atMs }: GuestLine): void {
+    if (state !== 'OPEN' || this.targets.has(disk)) return;
+    const taken = new Set(this.targets.values());
+    const fits = this.model.targets.filter((target) => {
+      const openedMs = (target.lines[line]?.openedUs ?? 0) / 1000;
+      return !taken.has(target.uuid) && openedMs > 0 && Math.abs(openedMs - atMs) < OPEN_WITHIN_MS;
+    });
+    if (fits.length === 1 && fits[0]) this.identify(disk, fits[0]);
+  }
+
+  private identify(disk: string, target: Target): void {
+    this.targets.set(disk, target.uuid);
+    target.disk = disk;
+    this.tryEarly();
+  }
+
+  private tryEarly(): void {
+    const waiting = this.early;
+    this.early = [];
+    for (const event of waiting) this.bio(event);
+  }
+}
+
+/** Both by the same clock; the one is read at the exit from translated code, the other in it. */
+const CLOCK_SLACK_MS = 1;
+const isBefore = (firstMs: number, secondMs: number): boolean => firstMs <= secondMs + CLOCK_SLACK_MS;
+
+const keyOf = ({ major, minor }: GuestDevice): string => `${major}:${minor}`;

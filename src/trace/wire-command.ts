@@ -1,0 +1,47 @@
+import { submissionEntry } from '../spec/entries.ts';
+import { unpack } from '../spec/layout.ts';
+import { IoOpcode } from '../spec/opcodes.ts';
+import type { CommandRecord } from './record.ts';
+
+/** What sort of thing a command does, for those who count and draw. */
+export type CommandKind =
+  | 'admin'
+  | 'read'
+  | 'write'
+  | 'flush'
+  | 'discard'
+  | 'vectorRead'
+  | 'vectorWrite'
+  | 'vectorErase'
+  | 'vectorCopy'
+  | 'other';
+
+export interface WireCommand {
+  readonly kind: CommandKind;
+  readonly opcode: number;
+  readonly cid: number;
+  readonly nsid: number;
+}
+
+const kinds: ReadonlyMap<number, CommandKind> = new Map([
+  [IoOpcode.read, 'read'],
+  [IoOpcode.write, 'write'],
+  [IoOpcode.flush, 'flush'],
+  [IoOpcode.datasetManagement, 'discard'],
+  [IoOpcode.vectorRead, 'vectorRead'],
+  [IoOpcode.vectorWrite, 'vectorWrite'],
+  [IoOpcode.vectorErase, 'vectorErase'],
+  [0x93, 'vectorCopy'],
+]);
+
+/** The fields of a recorded command that everybody asks for. */
+export function readCommand({ queueId, sqe }: CommandRecord): WireCommand {
+  const f = submissionEntry.fields;
+  const opcode = unpack(f.opcode, sqe);
+  return {
+    kind: queueId === 0 ? 'admin' : (kinds.get(opcode) ?? 'other'),
+    opcode,
+    cid: unpack(f.cid, sqe),
+    nsid: unpack(f.nsid, sqe),
+  };
+}
