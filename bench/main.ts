@@ -3,11 +3,13 @@ import { benchBoot } from './boot.ts';
 import { benchDevice } from './device.ts';
 import { type Figure, table } from './figure.ts';
 import { benchIo } from './io.ts';
+import { benchUi } from './ui.ts';
 
 const benches: Readonly<Record<string, (tell: (line: string) => void) => Promise<Figure[]>>> = {
   boot: benchBoot,
   device: benchDevice,
   io: benchIo,
+  ui: benchUi,
 };
 
 const args = process.argv.slice(2);

@@ -7,7 +7,9 @@ import type {
   PowerOnOptions,
   PowerState,
 } from '../rpc/protocol.ts';
+import type { Position } from '../trace/recording.ts';
 import type { LabState } from './state/lab.svelte.ts';
+import { exportParts, openRecording, saveRecording, type ExportFormat } from './state/recordings.ts';
 
 /**
  * `window.lab`: the lab for scripts, graders and the browser's console. Everything is asynchronous unless
@@ -27,6 +29,29 @@ export interface LabApi {
   readonly device: LabDevice;
   readonly disk: LabDisk;
   readonly power: LabPower;
+  readonly trace: LabTrace;
+}
+
+/** The recording that the page shows, and the moment of it. Times are microseconds of the machine's clock. */
+export interface LabTrace {
+  /** The moment shown, at once; undefined before anything is recorded. */
+  readonly position: Position | undefined;
+  /** Oldest and newest moment that can be shown, at once. */
+  readonly range: { readonly start: Position; readonly end: Position } | undefined;
+  /** The page follows the device, at once. */
+  readonly isLive: boolean;
+  /** Shows the device as it was then; a moment outside the recording is its nearest end. */
+  seek(to: { timeUs: number } | { command: number }): Promise<Position>;
+  /** Shows the device as it is now. */
+  live(): Promise<void>;
+  /** Sets a mark at the moment shown. */
+  mark(text: string): Promise<void>;
+  /** The recording as a file, for {@link open} and `?replay=`. */
+  save(): Promise<Uint8Array>;
+  /** Shows a recording from a file. */
+  open(bytes: Uint8Array): Promise<void>;
+  /** JSON: one object a line and record; CSV: the commands; blkparse: text in its columns. */
+  export(format: 'json' | 'csv' | 'blkparse'): Promise<string>;
 }
 
 /** The set-up panel's device line and size. */
@@ -165,6 +190,44 @@ export function makeLabApi(lab: LabState, started: Promise<void>): LabApi {
         await client();
         await lab.reset();
       },
+    },
+    trace: traceApi(lab),
+  };
+}
+
+function traceApi(lab: LabState): LabTrace {
+  const { trace } = lab;
+  const recording = () => {
+    if (!trace.recording) throw new Error('Nothing is recorded yet; power on, or open a recording.');
+    return trace.recording;
+  };
+  return {
+    get position() {
+      return trace.position;
+    },
+    get range() {
+      return trace.recording && { start: trace.recording.start, end: trace.recording.end };
+    },
+    get isLive() {
+      return trace.isLive;
+    },
+    seek: async (to) => {
+      recording();
+      if ('command' in to) trace.seekCommand(to.command);
+      else trace.seekTime(to.timeUs);
+      return trace.position ?? recording().end;
+    },
+    live: async () => trace.goLive(),
+    mark: async (text) => {
+      recording();
+      trace.mark(String(text));
+    },
+    save: () => saveRecording(trace, { deviceLine: lab.disk?.deviceLine ?? '', name: lab.disk?.name ?? '' }),
+    open: (bytes) => openRecording(trace, bytes, ''),
+    export: async (format: ExportFormat) => {
+      if (format !== 'json' && format !== 'csv' && format !== 'blkparse')
+        throw new Error(`There is no export "${String(format)}"; json, csv and blkparse are there.`);
+      return [...exportParts(trace, format)].join('');
     },
   };
 }

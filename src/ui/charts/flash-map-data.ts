@@ -27,6 +27,12 @@ export interface StateCounts {
   offline: number;
 }
 
+/** Chunks by state, LUN by LUN. */
+export interface LunCounts {
+  readonly dims: MapDims;
+  countsOfLun(ch: number, lun: number): StateCounts;
+}
+
 export interface ChunkOp {
   readonly chunk: number;
   /** 1 read, 2 write, 3 erase. */
@@ -52,7 +58,7 @@ export function stateName(code: number): StateName {
  * State of every block, in plain typed arrays (a reactive proxy over 10⁶ numbers would cost more than the
  * drawing), with what the map asks for most kept up to date: a chunk's state over its planes, and counts.
  */
-export class FlashMapData {
+export class FlashMapData implements LunCounts {
   readonly dims: MapDims;
   readonly secsPerBlk: number;
   readonly chunks: number;
@@ -64,6 +70,7 @@ export class FlashMapData {
   version = 0;
   /** Per LUN (channel-major), four counters in the order free, closed, open, offline. */
   readonly #counts: Uint32Array;
+  #changed = new Set<number>();
 
   constructor(dims: MapDims) {
     this.dims = dims;
@@ -88,6 +95,7 @@ export class FlashMapData {
       this.blockState[block] = frame.state[i] as number;
       this.blockWritten[block] = frame.writtenSecs[i] as number;
       this.blockErases[block] = frame.eraseCount[i] as number;
+      this.#changed.add(block);
       const chunk = Math.floor(block / numPln);
       this.#recount(chunk);
       const op = frame.lastOp[i] as number;
@@ -95,6 +103,13 @@ export class FlashMapData {
     }
     this.version++;
     return ops;
+  }
+
+  /** Blocks that changed since the last call, each once. */
+  takeChanged(): readonly number[] {
+    const list = [...this.#changed];
+    this.#changed.clear();
+    return list;
   }
 
   countsOfLun(ch: number, lun: number): StateCounts {
@@ -176,7 +191,7 @@ function slot(state: number): number {
  * @param parts what a channel and a LUN are called; in 2.0 they are groups and PUs.
  */
 export function summarize(
-  data: FlashMapData,
+  data: LunCounts,
   words: Record<keyof StateCounts, string>,
   [chWord, lunWord]: readonly [string, string] = ['ch', 'LUN'],
 ): string[] {

@@ -174,10 +174,16 @@ export function toScreen(view: View, rect: Rect): Rect {
   };
 }
 
+/** Between chunks: a hairline, and more where their pages are set apart by one. */
+export function cellGap(w: number, h: number): number {
+  const side = Math.min(w, h);
+  return side < 5 ? 0 : side < 48 ? 1 : side < 120 ? 2 : 4;
+}
+
 /** The chunk's cell on the screen as it is painted: whole pixels, less a hairline where there is room. */
 export function cellRect(layout: MapLayout, view: View, at: ChunkAddress): Rect {
   const r = toScreen(view, chunkRect(layout, at));
-  const gap = Math.min(r.w, r.h) >= 5 ? 1 : 0;
+  const gap = cellGap(r.w, r.h);
   const x = Math.round(r.x);
   const y = Math.round(r.y);
   return {
@@ -188,11 +194,17 @@ export function cellRect(layout: MapLayout, view: View, at: ChunkAddress): Rect 
   };
 }
 
+/** The n-th of `count` parts of a stretch of pixels, from and to: whole pixels, nothing left over. */
+export function spanOf(start: number, size: number, count: number, n: number): readonly [number, number] {
+  return [start + Math.round((size * n) / count), start + Math.round((size * (n + 1)) / count)];
+}
+
 /** A plane's strip within a painted cell: planes are stacked, plane 0 on top. */
 export function planeRect(cell: Rect, pln: number, numPln: number): Rect {
   const top = Math.round((cell.h * pln) / numPln);
   const bottom = Math.round((cell.h * (pln + 1)) / numPln);
-  const gap = pln < numPln - 1 && bottom - top >= 5 ? 1 : 0;
+  const size = bottom - top;
+  const gap = pln === numPln - 1 || size < 5 ? 0 : size < 48 ? 1 : 2;
   return { x: cell.x, y: cell.y + top, w: cell.w, h: Math.max(1, bottom - top - gap) };
 }
 
@@ -251,6 +263,34 @@ function inGrid(grid: Grid, fx: number, fy: number, count: number) {
   const y = fy * grid.rows;
   const n = Math.floor(y) * grid.columns + Math.floor(x);
   return { n: Math.min(n, count - 1), fx: x - Math.floor(x), fy: y - Math.floor(y) };
+}
+
+/** Inclusive ranges of LUN units (channel-major) and of columns and rows that the window shows. */
+export interface Visible {
+  readonly firstUnit: number;
+  readonly lastUnit: number;
+  readonly firstColumn: number;
+  readonly lastColumn: number;
+}
+
+export function visibleRange(layout: MapLayout, view: View, width: number, height: number): Visible {
+  const { dims } = layout;
+  const top = (layout.originY - view.y) / view.k - layout.originY;
+  const bottom = (height - view.y) / view.k - layout.originY;
+  const left = (layout.originX - view.x) / view.k - layout.originX;
+  const right = (width - view.x) / view.k - layout.originX;
+  const unitAt = (y: number) => {
+    const ch = Math.max(0, Math.min(dims.numCh - 1, Math.floor(y / layout.chPitch)));
+    const lun = Math.floor((y - ch * layout.chPitch) / layout.lunPitch);
+    return ch * dims.numLun + Math.max(0, Math.min(dims.numLun - 1, lun));
+  };
+  const columnAt = (x: number) => Math.max(0, Math.min(layout.columns - 1, Math.floor(x / layout.cellW)));
+  return {
+    firstUnit: unitAt(top),
+    lastUnit: unitAt(bottom),
+    firstColumn: columnAt(left),
+    lastColumn: columnAt(right),
+  };
 }
 
 export type CursorMove = 'left' | 'right' | 'up' | 'down' | 'rowStart' | 'rowEnd' | 'prevCh' | 'nextCh';

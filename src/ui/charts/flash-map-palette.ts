@@ -1,3 +1,5 @@
+import { interpolateCividis, interpolateViridis } from 'd3';
+
 /** Colours of the map. The values live in styles/tokens.css (one truth for canvas, legend and table). */
 
 export interface Palette {
@@ -17,8 +19,33 @@ export interface Palette {
   readonly opRead: string;
   readonly opWrite: string;
   readonly opErase: string;
+  readonly valid: string;
+  /** A stale cell's ground, and its tone as a whole where there is no room for its diagonals. */
+  readonly staleTint: string;
+  readonly stale: string;
+  readonly padding: string;
+  readonly paddingTint: string;
+  /** smeta and emeta: what pblk writes about itself. */
+  readonly meta: string;
+  readonly unknownCell: string;
+  readonly gc: string;
+  /** Users of up to four targets. */
+  readonly users: readonly string[];
+  /** From few erases to many. */
+  readonly wear: readonly string[];
+  /** From just now to long ago. */
+  readonly ages: readonly string[];
   readonly fontMono: string;
 }
+
+/** Steps of the wear scale, and classes of age, in colours. */
+const WEAR_STEPS = 32;
+const AGE_STEPS = 6;
+/** Parts of the scales that stand out from the ground by 3:1; what is more is further away from it. */
+const RANGES = {
+  light: { wear: [0.56, 0], age: [0, 0.54] },
+  dark: { wear: [0.46, 1], age: [1, 0.48] },
+} as const;
 
 /**
  * `read` answers for one custom property, e.g. getComputedStyle(canvas).getPropertyValue; `toHex` turns any
@@ -29,6 +56,9 @@ export function readPalette(read: (property: string) => string, toHex: (colour: 
   const surface = colour('--map-surface');
   const open = colour('--state-open');
   const closed = colour('--state-closed');
+  const valid = colour('--cell-valid');
+  const padding = colour('--cell-padding');
+  const range = luminance(surface) > 0.5 ? RANGES.light : RANGES.dark;
   return {
     surface,
     text: colour('--text'),
@@ -45,8 +75,33 @@ export function readPalette(read: (property: string) => string, toHex: (colour: 
     opRead: colour('--op-read'),
     opWrite: colour('--op-write'),
     opErase: colour('--op-erase'),
+    valid,
+    staleTint: mix(valid, surface, 0.65),
+    stale: mix(valid, surface, 0.45),
+    padding,
+    paddingTint: mix(padding, surface, 0.72),
+    meta: colour('--cell-meta'),
+    unknownCell: colour('--cell-unknown'),
+    gc: colour('--cell-gc'),
+    users: [1, 2, 3, 4].map((n) => colour(`--cell-user-${n}`)),
+    wear: ramp(interpolateCividis, range.wear, WEAR_STEPS),
+    ages: ramp(interpolateViridis, range.age, AGE_STEPS),
     fontMono: read('--font-mono').trim(),
   };
+}
+
+function ramp(scale: (t: number) => string, [from, to]: readonly [number, number], steps: number): string[] {
+  return Array.from({ length: steps }, (_, i) => rgbToHex(scale(from + ((to - from) * i) / (steps - 1))));
+}
+
+/** d3 says rgb(0, 34, 78), or #rrggbb. */
+export function rgbToHex(colour: string): string {
+  if (colour.startsWith('#')) return colour;
+  const parts = colour.match(/\d+/g) ?? [];
+  return `#${parts
+    .slice(0, 3)
+    .map((part) => Number(part).toString(16).padStart(2, '0'))
+    .join('')}`;
 }
 
 export type Rgb = readonly [number, number, number];

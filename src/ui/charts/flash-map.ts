@@ -1,63 +1,75 @@
 import { select, zoom, zoomIdentity, type D3ZoomEvent, type ZoomBehavior, type ZoomTransform } from 'd3';
-import type { ChunkOp, FlashMapData } from './flash-map-data.ts';
+import type { Plot } from './flash-map-axes.ts';
+import { layerContext } from './flash-map-codes.ts';
+import type { ChunkOp } from './flash-map-data.ts';
+import { Glows } from './flash-map-glows.ts';
+import { drawGutters, GUTTER_LEFT, GUTTER_TOP } from './flash-map-gutters.ts';
 import {
   cellRect,
-  chunkAt,
-  chunkIndex,
-  chunkRect,
   detailLevel,
   hitTest,
   layoutFlashMap,
-  moveCursor,
-  toScreen,
-  type ChunkAddress,
   type CursorMove,
   type DetailLevel,
   type MapLayout,
   type MapPoint,
   type Rect,
 } from './flash-map-layout.ts';
-import { CellRaster, paintCells, visibleRange } from './flash-map-paint.ts';
+import { MarkFinder, NO_MARKS, type MapSelection, type MarkedCell } from './flash-map-marks.ts';
+import { drawLines, drawMarks, drawRing, type OverlayJob } from './flash-map-overlay.ts';
 import { readPalette, type Palette } from './flash-map-palette.ts';
+import { moveInLevel, placeRect } from './flash-map-places.ts';
+import { MapRaster } from './flash-map-raster.ts';
+import { drawSectorNumbers, drawStateSigns, drawWearNumbers, type SignJob } from './flash-map-signs.ts';
+import { sameDims, type MapLayer, type MapSource } from './flash-map-source.ts';
 
 export interface FlashMapHooks {
   /** `level` tells how deep the map is drawn there: pages and sectors are only worth naming when seen. */
   hover(point: MapPoint | undefined, x: number, y: number, level: DetailLevel): void;
-  select(at: ChunkAddress): void;
+  select(at: MapPoint, level: DetailLevel): void;
   /** The keyboard cursor moved, or what is under it changed. */
-  cursor(at: ChunkAddress): void;
+  cursor(at: MapPoint, level: DetailLevel): void;
 }
 
-const GUTTER_LEFT = 58;
-const GUTTER_TOP = 20;
-const GLOW_MS = 400;
-/** More would be a flicker of the whole map, and costs. */
-const MAX_GLOWS = 4000;
+/** What other views point at, besides what the map itself has under its pointer. */
+export interface MapPointers {
+  readonly selected: MapSelection | undefined;
+  readonly hovered: MapSelection | undefined;
+  readonly highlighted: readonly { readonly block: number; readonly sec: number }[];
+}
+
+const ORIGIN: MapPoint = { ch: 0, lun: 0, chk: 0, pln: 0, pg: 0, sec: 0 };
 
 /**
- * The flash map on one canvas: zoom, cursor, selection, glow. Draws only when something changed. Knows
- * nothing of Svelte or of the worker.
+ * The flash map on one canvas: zoom, cursor, selection. Draws only when something changed. Knows nothing of
+ * Svelte or of the worker.
  */
 export class FlashMap {
   readonly #canvas: HTMLCanvasElement;
   readonly #ctx: CanvasRenderingContext2D;
   readonly #hooks: FlashMapHooks;
   readonly #zoom: ZoomBehavior<HTMLCanvasElement, unknown>;
-  readonly #raster = new CellRaster();
-  readonly #glows = new Map<number, { op: number; atMs: number }>();
+  readonly #raster = new MapRaster();
+  readonly #glows = new Glows();
+  readonly #selectedMarks = new MarkFinder();
+  readonly #hoveredMarks = new MarkFinder();
   #palette: Palette;
-  #data: FlashMapData | undefined;
+  #source: MapSource | undefined;
+  #layer: MapLayer = 'state';
   #layout: MapLayout | undefined;
+  #plot: Plot = { x: GUTTER_LEFT, y: GUTTER_TOP, width: 1, height: 1 };
   #view: ZoomTransform = zoomIdentity;
   #width = 0;
   #height = 0;
-  #cursor: ChunkAddress | undefined;
+  #cursor: MapPoint | undefined;
   #cursorShown = false;
-  #selected: ChunkAddress | undefined;
-  #hovered: ChunkAddress | undefined;
+  #hovered: MapPoint | undefined;
+  #pointers: MapPointers = { selected: undefined, hovered: undefined, highlighted: [] };
+  #highlighted: readonly MarkedCell[] = [];
   #pointer: PointerEvent | undefined;
   #scheduled = 0;
   #drawn = 0;
+  #areLabelsShown = true;
   reducedMotion = false;
 
   constructor(canvas: HTMLCanvasElement, hooks: FlashMapHooks) {
@@ -86,6 +98,8 @@ export class FlashMap {
 
   destroy(): void {
     cancelAnimationFrame(this.#scheduled);
+    this.#raster.destroy();
+    this.#glows.stop();
     select(this.#canvas).on('.zoom', null);
     this.#canvas.removeEventListener('pointermove', this.#onPointerMove);
     this.#canvas.removeEventListener('pointerleave', this.#onPointerLeave);
@@ -95,14 +109,14 @@ export class FlashMap {
     this.#canvas.removeEventListener('blur', this.#onBlur);
   }
 
-  /** Another disk, or none; the zoom starts over only if the shape is another. */
-  setData(data: FlashMapData | undefined): void {
-    const sameShape = data && this.#data && JSON.stringify(data.dims) === JSON.stringify(this.#data.dims);
-    this.#data = data;
+  /** Another device, another moment of it, or none; the zoom starts over only if the shape is another. */
+  setSource(source: MapSource | undefined): void {
+    if (source === this.#source) return;
+    const isSameShape = source && this.#source && sameDims(source.dims, this.#source.dims);
+    this.#source = source;
     this.#glows.clear();
-    if (!sameShape) {
+    if (!isSameShape) {
       this.#cursor = undefined;
-      this.#selected = undefined;
       this.#hovered = undefined;
       this.#relayout();
       this.fit();
@@ -127,21 +141,40 @@ export class FlashMap {
     this.requestDraw();
   }
 
-  /** After data.apply(): lets what was touched glow and draws. */
-  changed(ops: readonly ChunkOp[]): void {
-    if (!this.reducedMotion) {
-      const now = performance.now();
-      for (const { chunk, op } of ops) {
-        if (this.#glows.size >= MAX_GLOWS && !this.#glows.has(chunk)) break;
-        this.#glows.set(chunk, { op, atMs: now });
-      }
-    }
+  /** The source changed; `ops` is what was done, where the source itself does not tell. */
+  changed(ops: readonly ChunkOp[] = []): void {
+    if (!this.reducedMotion) this.#glows.add(ops);
     this.requestDraw();
   }
 
-  set selected(at: ChunkAddress | undefined) {
-    this.#selected = at;
+  get layer(): MapLayer {
+    return this.#layer;
+  }
+
+  set layer(layer: MapLayer) {
+    if (layer === this.#layer) return;
+    this.#layer = layer;
     this.requestDraw();
+  }
+
+  set pointers(pointers: MapPointers) {
+    this.#pointers = pointers;
+    this.#highlighted = pointers.highlighted.map((at) => ({ ...at, isOld: false }));
+    this.requestDraw();
+  }
+
+  /** Letters and numbers; without them a picture is the same on every machine. */
+  set labels(areShown: boolean) {
+    this.#areLabelsShown = areShown;
+    this.requestDraw();
+  }
+
+  get palette(): Palette {
+    return this.#palette;
+  }
+
+  get wearTop(): number {
+    return this.#raster.wearTop;
   }
 
   focus(): void {
@@ -154,12 +187,26 @@ export class FlashMap {
 
   zoomBy(factor: number): void {
     // Around what the reader is busy with, if that is in sight; else around the middle.
-    const busyWith = (this.#cursorShown ? this.#cursor : undefined) ?? this.#selected;
-    const [x, y] = busyWith && this.#layout ? centreOf(this.#screen(busyWith)) : [-1, -1];
+    const busyWith = this.#busyWith();
+    const [x, y] =
+      busyWith && this.#layout ? centreOf(cellRect(this.#layout, this.#view, busyWith)) : [-1, -1];
     const seen = x > GUTTER_LEFT && y > GUTTER_TOP && x < this.#width && y < this.#height;
     const target = select(this.#canvas);
     if (seen) target.call(this.#zoom.scaleBy, factor, [x, y]);
     else target.call(this.#zoom.scaleBy, factor);
+  }
+
+  /** Shows a place at a zoom, in the middle as far as the edges allow. */
+  lookAt(at: MapPoint, k: number): void {
+    if (!this.#layout) return;
+    const target = select(this.#canvas);
+    target.call(this.#zoom.scaleTo, k);
+    const [x, y] = this.#worldCentre(at);
+    target.call(this.#zoom.translateTo, x, y);
+  }
+
+  get maxZoom(): number {
+    return this.#layout?.maxZoom ?? 1;
   }
 
   /** Painted rectangle of a chunk's cell, in CSS pixels from the canvas' corner. */
@@ -167,13 +214,30 @@ export class FlashMap {
     return this.#layout && cellRect(this.#layout, this.#view, { ch, lun, chk });
   }
 
+  /** The same of a page or a sector, as far as they are drawn apart at the present zoom. */
+  placeRect(at: MapPoint): Rect | undefined {
+    return this.#layout && placeRect(this.#layout, this.#view, at, this.#level);
+  }
+
   /** For the tests: the colour the page gives to a state, as written in the tokens. */
   colour(state: 'free' | 'open' | 'closed' | 'offline'): string {
     return this.#palette[state];
   }
 
+  /** For the tests: paints everything at once, `fresh` from the sectors on; milliseconds of script that it took. */
+  paintMs(fresh = false): number {
+    this.#raster.invalidate(fresh);
+    const from = performance.now();
+    this.#paint();
+    return performance.now() - from;
+  }
+
   requestDraw(): void {
     if (this.#scheduled === 0) this.#scheduled = requestAnimationFrame(this.#draw);
+  }
+
+  get #level(): DetailLevel {
+    return this.#layout ? detailLevel(this.#layout, this.#view.k) : 'dot';
   }
 
   #readPalette(): Palette {
@@ -189,11 +253,17 @@ export class FlashMap {
   }
 
   #relayout(): void {
-    if (!this.#data || this.#width === 0) {
+    if (!this.#source || this.#width === 0) {
       this.#layout = undefined;
       return;
     }
-    this.#layout = layoutFlashMap(this.#data.dims, this.#width, this.#height - 2, GUTTER_LEFT, GUTTER_TOP);
+    this.#layout = layoutFlashMap(this.#source.dims, this.#width, this.#height - 2, GUTTER_LEFT, GUTTER_TOP);
+    this.#plot = {
+      x: GUTTER_LEFT,
+      y: GUTTER_TOP,
+      width: Math.max(1, Math.floor(this.#width) - GUTTER_LEFT),
+      height: Math.max(1, Math.floor(this.#height) - GUTTER_TOP),
+    };
     const right = Math.max(this.#width, GUTTER_LEFT + this.#layout.width);
     const bottom = Math.max(this.#height, GUTTER_TOP + this.#layout.height);
     this.#zoom
@@ -210,153 +280,95 @@ export class FlashMap {
 
   readonly #draw = (): void => {
     this.#scheduled = 0;
+    this.#paint();
+  };
+
+  #paint(): void {
     const ctx = this.#ctx;
     const ratio = this.#canvas.width / Math.max(1, this.#width);
     ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
     ctx.clearRect(0, 0, this.#width, this.#height);
     const layout = this.#layout;
-    const data = this.#data;
-    if (!layout || !data) return;
+    const source = this.#source;
+    if (!layout || !source) return;
+    const { model } = source;
+    const view = this.#view;
+    const level = this.#level;
+    const plot = this.#plot;
+    const palette = this.#palette;
 
-    this.#drawGutters(layout);
+    const { canvas, isDone } = this.#raster.paint({
+      source,
+      layer: this.#layer,
+      layout,
+      view,
+      plot,
+      palette,
+    });
+    const context = layerContext(source, this.#layer, this.#raster.wearTop);
+    const openLines = model?.targets.map(({ openLine }) => openLine).filter((line) => line >= 0) ?? [];
+    drawGutters({
+      ctx,
+      layout,
+      view,
+      palette,
+      width: this.#width,
+      height: this.#height,
+      marked: this.#hovered ?? this.#busyWith(),
+      openLines,
+      targetOfUnit: context.targetOfUnit,
+      labels: this.#areLabelsShown,
+    });
     ctx.save();
     ctx.beginPath();
-    ctx.rect(GUTTER_LEFT - 1, GUTTER_TOP - 1, this.#width, this.#height);
+    ctx.rect(plot.x - 2, plot.y - 2, this.#width, this.#height);
     ctx.clip();
-    paintCells(
-      {
-        ctx,
-        layout,
-        view: this.#view,
-        data,
-        palette: this.#palette,
-        width: this.#width,
-        height: this.#height,
-      },
-      this.#raster,
-    );
-    this.#drawGlows();
-    this.#drawMarks();
+    ctx.imageSmoothingEnabled = false;
+    ctx.drawImage(canvas, plot.x, plot.y);
+    this.#drawSigns({ ctx, layout, view, plot, palette, context }, level);
+    const overlay = { ctx, layout, view, palette, level, width: this.#width, height: this.#height };
+    if (model) drawLines(overlay, model);
+    if (!this.reducedMotion) this.#glows.follow(source);
+    this.#glows.draw(ctx, layout, view, palette);
+    const isDue = this.#drawPointers(overlay, source);
     ctx.restore();
 
     // What the tests look at besides pixels.
     const set = this.#canvas.dataset;
-    set['cells'] = String(data.chunks);
-    set['level'] = detailLevel(layout, this.#view.k);
+    set['cells'] = String(source.chunks);
+    set['level'] = level;
     set['draws'] = String(++this.#drawn);
-    if (this.#glows.size > 0) this.requestDraw();
-  };
-
-  /** Names of rows and columns stay in place while the cells move under them, as in a spreadsheet. */
-  #drawGutters(layout: MapLayout): void {
-    const ctx = this.#ctx;
-    const { dims } = layout;
-    const view = this.#view;
-    const seen = visibleRange(layout, view, this.#width, this.#height);
-    const marked = this.#hovered ?? (this.#cursorShown ? this.#cursor : undefined) ?? this.#selected;
-    ctx.font = `11px ${this.#palette.fontMono}`;
-    ctx.textBaseline = 'middle';
-    ctx.textAlign = 'right';
-
-    const rowStep = everyNth(layout.lunPitch * view.k, 13);
-    // LUNs too thin for a label each: one a channel, or one every few channels.
-    const chStep = rowStep < dims.numLun ? 1 : everyNth(layout.chPitch * view.k, 13);
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(0, GUTTER_TOP - 8, GUTTER_LEFT, this.#height);
-    ctx.clip();
-    for (let unit = seen.firstUnit; unit <= seen.lastUnit; unit++) {
-      const ch = Math.floor(unit / dims.numLun);
-      const lun = unit % dims.numLun;
-      const isMarked = marked?.ch === ch && marked.lun === lun;
-      if ((lun % rowStep !== 0 || ch % chStep !== 0) && !isMarked) continue;
-      const r = toScreen(view, chunkRect(layout, { ch, lun, chk: 0 }));
-      const height = r.h * layout.rowsPerLun;
-      // In a tall row the label stays in sight as long as any of the row is.
-      const y =
-        height < 16
-          ? r.y + height / 2
-          : clamp(r.y + height / 2, GUTTER_TOP + 8, Math.max(GUTTER_TOP, r.y + height - 8));
-      const text = dims.numCh > 1 ? `c${ch} L${lun}` : `LUN ${lun}`;
-      if (isMarked) {
-        ctx.fillStyle = this.#palette.free;
-        ctx.fillRect(4, y - 8, GUTTER_LEFT - 8, 16);
-      }
-      ctx.fillStyle = isMarked ? this.#palette.text : this.#palette.muted;
-      ctx.fillText(text, GUTTER_LEFT - 8, y);
-    }
-    ctx.restore();
-
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(GUTTER_LEFT, 0, this.#width, GUTTER_TOP);
-    ctx.clip();
-    ctx.textAlign = 'center';
-    const columnStep = everyNth(layout.cellW * view.k, 12 + 7 * String(dims.numChk).length);
-    const label = (column: number, isMarked: boolean) => {
-      const r = toScreen(view, chunkRect(layout, { ch: 0, lun: 0, chk: column }));
-      const half = 4 + 3.5 * String(column).length;
-      const left = Math.max(r.x, GUTTER_LEFT);
-      const x = Math.min(
-        clamp(r.x + r.w / 2, left + half, Math.max(left, r.x + r.w - half)),
-        this.#width - half,
-      );
-      if (isMarked) {
-        ctx.fillStyle = this.#palette.free;
-        ctx.fillRect(x - half, 2, 2 * half, GUTTER_TOP - 5);
-      }
-      ctx.fillStyle = isMarked ? this.#palette.text : this.#palette.muted;
-      ctx.fillText(String(column), x, GUTTER_TOP / 2);
-    };
-    const first = Math.ceil(seen.firstColumn / columnStep) * columnStep;
-    for (let column = first; column <= seen.lastColumn; column += columnStep) label(column, false);
-    const column = marked ? marked.chk % layout.columns : -1;
-    if (column >= seen.firstColumn && column <= seen.lastColumn) label(column, true);
-    ctx.restore();
+    if (this.#glows.size > 0 || !isDone || isDue) this.requestDraw();
   }
 
-  #drawGlows(): void {
-    const now = performance.now();
-    const data = this.#data;
-    if (!data || !this.#layout) return;
-    const colours = ['', this.#palette.opRead, this.#palette.opWrite, this.#palette.opErase];
-    for (const [chunk, glow] of this.#glows) {
-      const left = 1 - (now - glow.atMs) / GLOW_MS;
-      if (left <= 0) {
-        this.#glows.delete(chunk);
-        continue;
-      }
-      const r = this.#screen(chunkAt(data.dims, chunk));
-      this.#ctx.globalAlpha = left;
-      this.#ctx.strokeStyle = colours[glow.op] ?? '';
-      this.#ctx.fillStyle = colours[glow.op] ?? '';
-      if (r.w < 8 || r.h < 8) {
-        this.#ctx.fillRect(r.x, r.y, Math.max(2, r.w), Math.max(2, r.h));
-      } else {
-        this.#ctx.lineWidth = 3;
-        this.#ctx.strokeRect(r.x + 1, r.y + 1, r.w - 2, r.h - 2);
-      }
-    }
-    this.#ctx.globalAlpha = 1;
+  #drawSigns(job: SignJob, level: DetailLevel): void {
+    if (level === 'chunk' && this.#layer === 'state') drawStateSigns(job);
+    if (!this.#areLabelsShown || level === 'dot') return;
+    if (this.#layer === 'wear') drawWearNumbers(job);
+    else drawSectorNumbers(job, level);
   }
 
-  #drawMarks(): void {
-    const ctx = this.#ctx;
-    const ring = (at: ChunkAddress, colour: string, width: number, dash: number[]) => {
-      const r = this.#screen(at);
-      ctx.setLineDash(dash);
-      ctx.lineWidth = width;
-      ctx.strokeStyle = colour;
-      ctx.strokeRect(r.x - 1, r.y - 1, r.w + 2, r.h + 2);
-      ctx.setLineDash([]);
-    };
-    if (this.#hovered) ring(this.#hovered, this.#palette.muted, 1, []);
-    if (this.#selected) ring(this.#selected, this.#palette.text, 2, []);
-    if (this.#cursorShown && this.#cursor) ring(this.#cursor, this.#palette.focus, 2, [4, 3]);
+  /** True when the marks are to be looked for again soon. */
+  #drawPointers(job: OverlayJob, source: MapSource): boolean {
+    const { palette } = this;
+    if (this.#highlighted.length > 0)
+      drawMarks(job, { ...NO_MARKS, cells: this.#highlighted }, palette.focus, 2);
+    const hovered = this.#hoveredMarks.find(source, this.#pointers.hovered);
+    const selected = this.#selectedMarks.find(source, this.#pointers.selected);
+    drawMarks(job, hovered.marks, palette.muted, 1);
+    if (this.#hovered) drawRing(job, this.#hovered, palette.muted, 1, []);
+    drawMarks(job, selected.marks, palette.text, 2);
+    if (this.#cursorShown && this.#cursor) drawRing(job, this.#cursor, palette.focus, 2, [4, 3]);
+    return hovered.isDue || selected.isDue;
   }
 
-  #screen(at: ChunkAddress): Rect {
-    return this.#layout ? cellRect(this.#layout, this.#view, at) : { x: 0, y: 0, w: 0, h: 0 };
+  #busyWith(): MapPoint | undefined {
+    return (this.#cursorShown ? this.#cursor : undefined) ?? this.#selectedPoint();
+  }
+
+  #selectedPoint(): MapPoint | undefined {
+    const { selected } = this.#pointers;
+    return selected?.kind === 'chunk' || selected?.kind === 'cell' ? this.#cursor : undefined;
   }
 
   #pointAt(event: MouseEvent): MapPoint | undefined {
@@ -381,32 +393,29 @@ export class FlashMap {
   /** What is under the pointer: after it moved, and after the map moved under it. */
   #hoverAgain(): void {
     const point = this.#pointer && this.#pointAt(this.#pointer);
-    const dims = this.#data?.dims;
-    const before = this.#hovered && dims ? chunkIndex(dims, this.#hovered) : -1;
-    const after = point && dims ? chunkIndex(dims, point) : -1;
+    const before = this.#hovered;
+    if (!point && !before) return;
     this.#hovered = point;
-    if (before !== after) this.requestDraw();
+    if (!point || !before || !samePlace(before, point)) this.requestDraw();
     const box = this.#canvas.getBoundingClientRect();
     const x = (this.#pointer?.clientX ?? 0) - box.left;
     const y = (this.#pointer?.clientY ?? 0) - box.top;
-    const level = this.#layout ? detailLevel(this.#layout, this.#view.k) : 'dot';
-    this.#hooks.hover(point, x, y, level);
+    this.#hooks.hover(point, x, y, this.#level);
   }
 
   readonly #onClick = (event: MouseEvent): void => {
     const point = this.#pointAt(event);
     if (!point) return;
-    this.#cursor = { ch: point.ch, lun: point.lun, chk: point.chk };
     this.#cursorShown = false;
-    this.#choose(this.#cursor);
+    this.#choose(point);
   };
 
   readonly #onFocus = (): void => {
     // Only a focus that came by keyboard shows the cursor.
     if (!this.#canvas.matches(':focus-visible')) return;
     this.#cursorShown = true;
-    this.#cursor ??= { ch: 0, lun: 0, chk: 0 };
-    if (this.#layout) this.#hooks.cursor(this.#cursor);
+    this.#cursor ??= ORIGIN;
+    if (this.#layout) this.#hooks.cursor(this.#cursor, this.#level);
     this.requestDraw();
   };
 
@@ -418,43 +427,48 @@ export class FlashMap {
   readonly #onKey = (event: KeyboardEvent): void => {
     if (!this.#layout || event.ctrlKey || event.metaKey || event.altKey) return;
     const move = MOVES[event.key];
-    if (move) this.#moveTo(moveCursor(this.#layout, this.#cursor ?? { ch: 0, lun: 0, chk: 0 }, move));
+    const at = this.#cursor ?? ORIGIN;
+    if (move) this.#moveTo(moveInLevel(this.#layout, at, this.#level, move));
     else if (event.key === '+' || event.key === '=') this.zoomBy(1.5);
     else if (event.key === '-') this.zoomBy(1 / 1.5);
     else if (event.key === '0') this.fit();
-    else if (event.key === 'Enter' || event.key === ' ')
-      this.#choose(this.#cursor ?? { ch: 0, lun: 0, chk: 0 });
+    else if (event.key === 'Enter' || event.key === ' ') this.#choose(at);
     else return;
     event.preventDefault();
   };
 
-  #moveTo(at: ChunkAddress): void {
+  #moveTo(at: MapPoint): void {
     this.#cursor = at;
     this.#cursorShown = true;
     this.#reveal(at);
-    this.#hooks.cursor(at);
+    this.#hooks.cursor(at, this.#level);
     this.requestDraw();
   }
 
-  #choose(at: ChunkAddress): void {
+  #choose(at: MapPoint): void {
     this.#cursor = at;
-    this.#selected = at;
-    this.#hooks.select(at);
+    this.#hooks.select(at, this.#level);
     this.requestDraw();
   }
 
-  /** Pans so that the cell is in sight, when it is not. */
-  #reveal(at: ChunkAddress): void {
+  /** Pans so that the place is in sight, when it is not. */
+  #reveal(at: MapPoint): void {
     if (!this.#layout) return;
-    const r = this.#screen(at);
+    const r = placeRect(this.#layout, this.#view, at, this.#level);
     const inside =
       r.x >= GUTTER_LEFT - 2 &&
       r.y >= GUTTER_TOP - 2 &&
       r.x + r.w <= this.#width &&
       r.y + r.h <= this.#height;
     if (inside) return;
-    const world = chunkRect(this.#layout, at);
-    select(this.#canvas).call(this.#zoom.translateTo, world.x + world.w / 2, world.y + world.h / 2);
+    const [x, y] = this.#worldCentre(at);
+    select(this.#canvas).call(this.#zoom.translateTo, x, y);
+  }
+
+  #worldCentre(at: MapPoint): [number, number] {
+    if (!this.#layout) return [0, 0];
+    const [x, y] = centreOf(placeRect(this.#layout, this.#view, at, this.#level));
+    return [(x - this.#view.x) / this.#view.k, (y - this.#view.y) / this.#view.k];
   }
 }
 
@@ -473,14 +487,8 @@ function centreOf(r: Rect): [number, number] {
   return [r.x + r.w / 2, r.y + r.h / 2];
 }
 
-/** Between low and high; low wins where they cross. */
-function clamp(value: number, low: number, high: number): number {
-  return Math.max(low, Math.min(value, high));
-}
-
-/** Which labels fit: every one, every 2nd, 5th, 10th, 20th … */
-function everyNth(pitchPx: number, neededPx: number): number {
-  let step = 1;
-  while (pitchPx * step < neededPx) step = String(step).startsWith('2') ? step * 2.5 : step * 2;
-  return step;
+function samePlace(a: MapPoint, b: MapPoint): boolean {
+  return (
+    a.ch === b.ch && a.lun === b.lun && a.chk === b.chk && a.pln === b.pln && a.pg === b.pg && a.sec === b.sec
+  );
 }

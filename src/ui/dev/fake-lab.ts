@@ -16,6 +16,11 @@ import type {
   WorkerMessage,
 } from '../../rpc/protocol.ts';
 import type { Connection, ConnectionListener, LabClient } from '../state/connection.ts';
+import { TraceEncoder } from '../../trace/encode.ts';
+import { packModel } from '../../trace/model-state.ts';
+import { TraceModel } from '../../trace/model.ts';
+import { tee } from '../../trace/record.ts';
+import { FakePblk } from './fake-trace.ts';
 
 const STATES: Readonly<Record<number, ChunkStateName>> = { 1: 'free', 2: 'closed', 4: 'open', 8: 'offline' };
 
@@ -46,8 +51,11 @@ class FakeLab implements LabRemote {
   #written = new Uint32Array(0);
   #erases = new Uint32Array(0);
   #dirty = new Map<number, number>();
-  #line = 0;
   #life = 0;
+  #encoder = new TraceEncoder();
+  #model: TraceModel | undefined;
+  #pblk: FakePblk | undefined;
+  #traceBegun = false;
   #counters = { commands: 0, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
 
   constructor(post: (message: WorkerMessage) => void) {
@@ -178,6 +186,10 @@ class FakeLab implements LabRemote {
     this.#disks = this.#disks.filter((d) => d.id !== id);
   }
 
+  async watch(): Promise<void> {
+    // Always on.
+  }
+
   async status() {
     return { power: this.#power, diskId: this.#diskId, map: this.#shape };
   }
@@ -298,7 +310,20 @@ class FakeLab implements LabRemote {
     const blocks = [...this.#dirty.keys()];
     const map = blocks.length > 0 ? this.#frame(blocks) : undefined;
     this.#dirty.clear();
+    this.#sendTrace();
     this.#post({ type: 'frame', map, counters: { ...this.#counters } });
+  }
+
+  #sendTrace() {
+    if (!this.#model) return;
+    if (!this.#traceBegun) {
+      this.#traceBegun = true;
+      this.#encoder.drop();
+      this.#post({ type: 'trace', frame: { state: packModel(this.#model), lost: false } });
+      return;
+    }
+    const segment = this.#encoder.take();
+    if (segment) this.#post({ type: 'trace', frame: { segment, lost: false } });
   }
 
   #open(shape: MapShape) {
@@ -311,35 +336,42 @@ class FakeLab implements LabRemote {
     for (const bad of [perChunk * 5 + 2 * shape.numPln, perChunk * 20 + 9 * shape.numPln])
       for (let p = 0; p < shape.numPln; p++) if (bad + p < blocks) this.#state[bad + p] = 8;
     this.#post({ type: 'shape', map: shape });
+    if (shape.kind === 'plain') return;
+    const table = { state: this.#state, writtenSecs: this.#written, eraseCount: this.#erases };
+    const traced = { ...shape, wsOpt: shape.numPln * shape.secsPerPg };
+    this.#model = new TraceModel(traced, table);
+    this.#encoder = new TraceEncoder();
+    this.#traceBegun = false;
+    const isBad = (block: number) => this.#state[block] === 8;
+    const startUs = Math.floor(performance.now() * 1000);
+    this.#pblk = new FakePblk(traced, tee(this.#encoder, this.#model), { lines: 6, startUs, isBad });
   }
 
-  /** Fills line after line over the first four LUNs, as pblk does. */
+  /** Does what pblk does, in the time of the page: `?fake&fast` goes five times as fast. */
   async #live(life: number) {
-    this.#line = 0;
-    let at = 0;
-    while (life === this.#life && this.#shape?.kind === 'ocssd12') {
-      const shape = this.#shape;
-      const full = shape.numPg * shape.secsPerPg;
-      for (let lun = 0; lun < Math.min(4, shape.numLun); lun++)
-        for (let p = 0; p < shape.numPln; p++) {
-          const block = (this.#line * shape.numCh * shape.numLun + lun) * shape.numPln + p;
-          if (this.#state[block] === 8) continue;
-          this.#written[block] = at;
-          this.#state[block] = at >= full ? 2 : 4;
-          this.#dirty.set(block, 2);
-        }
-      this.#counters.commands += 8;
+    const { search } = location;
+    const speed = new URLSearchParams(search).has('fast') ? 5 : 1;
+    const pblk = this.#pblk;
+    const startUs = pblk?.timeUs ?? 0;
+    const startMs = performance.now();
+    if (pblk) this.#sendTrace();
+    pblk?.power('on');
+    while (life === this.#life && pblk && this.#model) {
+      // A slow machine has slow flash, and a page that still answers.
+      const until = performance.now() + 8;
+      const wantedUs = startUs + (performance.now() - startMs) * 1000 * speed;
+      while (pblk.timeUs < wantedUs && performance.now() < until) pblk.step();
+      const model = this.#model;
+      for (const block of model.takeChanged()) {
+        this.#state[block] = model.state[block] ?? 1;
+        this.#written[block] = model.writtenSecs[block] ?? 0;
+        this.#erases[block] = model.eraseCount[block] ?? 0;
+        this.#dirty.set(block, model.lastOperation[block] ?? 0);
+      }
+      this.#counters.commands = pblk.commands;
       this.#counters.writtenBytes += 8 * 65536;
       this.#counters.pendingCommits = Math.random() < 0.5 ? 3 : 0;
-      if (at >= full) {
-        if (++this.#line >= Math.min(10, shape.numChk)) {
-          this.#counters.pendingCommits = 0;
-          return;
-        }
-        at = 0;
-      }
-      at = Math.min(full, at + Math.ceil(full / 24));
-      await wait(60);
+      await wait(16);
     }
   }
 

@@ -19,6 +19,7 @@ import { FlashState } from './flash.svelte.ts';
 import { Notices, REFUSED } from './notices.svelte.ts';
 import { recall, remember } from './remember.ts';
 import { SetupState, type Kept } from './setup.svelte.ts';
+import { TraceState } from './trace.svelte.ts';
 
 /** Refusals of so long are explained together, by the last of them. */
 const REFUSAL_MS = 100;
@@ -41,6 +42,7 @@ export class LabState {
   readonly notices = new Notices();
   readonly setup = new SetupState();
   readonly flash = new FlashState();
+  readonly trace = new TraceState();
 
   client = $state.raw<LabClient>();
   power = $state<PowerState>('off');
@@ -386,6 +388,9 @@ export class LabState {
       case 'frame':
         if (!sameCounters(this.counters, message.counters)) this.counters = message.counters;
         this.flash.take(message);
+        break;
+      case 'trace':
+        this.trace.take(message.frame);
         break;
       case 'shape':
         this.chunk = undefined;

@@ -1,3 +1,7 @@
+import { inspectEn } from './sections/inspect.ts';
+import { mapEn } from './sections/map.ts';
+import { timeEn } from './sections/time.ts';
+
 /** All that the page says, in English. Every other language has the same keys (`Words`). */
 export const en = {
   app: {
@@ -329,7 +333,10 @@ export const en = {
     apiTitle: 'From scripts',
     api: 'In the browser’s console, window.lab drives the lab: await lab.power.on(); await lab.exec("nvme lnvm list").',
   },
-  panes: { setup: 'Set-up', map: 'Map', shell: 'Shell', details: 'Details', bar: 'Panes' },
+  inspect: inspectEn,
+  mapLayers: mapEn,
+  time: timeEn,
+  panes: { setup: 'Set-up', map: 'Map', shell: 'Shell', details: 'Details', charts: 'Charts', bar: 'Panes' },
   units: { percent: (n: string) => `${n} %` },
 } as const;
 

@@ -1,4 +1,7 @@
 import type { Words } from './en.ts';
+import { inspectZh } from './sections/inspect.ts';
+import { mapZh } from './sections/map.ts';
+import { timeZh } from './sections/time.ts';
 
 /** 页面上的全部文字（简体中文）。 */
 export const zhCN: Words = {
@@ -317,6 +320,9 @@ export const zhCN: Words = {
     apiTitle: '用脚本',
     api: '在浏览器控制台里用 window.lab 操作：await lab.power.on(); await lab.exec("nvme lnvm list")。',
   },
-  panes: { setup: '设置', map: '闪存图', shell: '终端', details: '详情', bar: '面板' },
+  inspect: inspectZh,
+  mapLayers: mapZh,
+  time: timeZh,
+  panes: { setup: '设置', map: '闪存图', shell: '终端', details: '详情', charts: '图表', bar: '面板' },
   units: { percent: (n) => `${n}%` },
 };
