@@ -329,9 +329,11 @@ export class NvmeController implements Core {
   /** Takes up to `most` commands from a queue; how many it took. */
   private fetch(sq: SubmissionQueue, most: number): number {
     let taken = 0;
-    const nowMs = this.clock.nowMs();
     // While this runs the controller is busy; so the clock is looked at once, not for each command.
-    if (sq.id !== 0) this.health.begin();
+    const busy = this.health.isBusy;
+    const busySinceMs = sq.id !== 0 ? this.health.begin() : 0;
+    // One look at the clock for all that is taken now; the one that begin() has just taken, where it has.
+    const nowMs = busy || sq.id === 0 ? this.clock.nowMs() : busySinceMs;
     while (
       taken < most &&
       !sq.isEmpty &&

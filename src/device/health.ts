@@ -111,9 +111,14 @@ export class Health {
     this.busySinceMs = now;
   }
 
-  /** An I/O command is outstanding (or about to be fetched). */
-  begin(): void {
+  get isBusy(): boolean {
+    return this.outstanding > 0;
+  }
+
+  /** An I/O command is outstanding (or about to be fetched). The time since when any is. */
+  begin(): number {
     if (this.outstanding++ === 0 && this.clock) this.busySinceMs = this.clock.nowMs();
+    return this.busySinceMs;
   }
 
   end(): void {

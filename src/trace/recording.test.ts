@@ -215,7 +215,7 @@ const sources = [
 ];
 
 describe.each(sources)('a recording of $name', ({ shape, make, steps }) => {
-  it.each([1, 2, 3])('is the device at any record, command and time (seed %i)', (seed) => {
+  it.each([1, 2])('is the device at any record, command and time (seed %i)', (seed) => {
     const { recording, direct, states, byCommand, random } = record(shape, make, seed, steps);
     expect(recording.head.records).toBe(direct.records);
     expect(same(packModel(recording.head), packModel(direct))).toBe(true);

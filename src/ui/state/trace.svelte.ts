@@ -105,6 +105,11 @@ export class TraceState {
     this.#changed();
   }
 
+  /** The device is recorded too, while a file is shown. */
+  get hasDevice(): boolean {
+    return this.#device !== undefined;
+  }
+
   /** Back from a file to what the device does; false if nothing of it is recorded. */
   closeFile(): boolean {
     if (this.file && this.#device) this.open(this.#device);
