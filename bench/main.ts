@@ -4,12 +4,14 @@ import { benchDevice } from './device.ts';
 import { type Figure, table } from './figure.ts';
 import { benchIo } from './io.ts';
 import { benchUi } from './ui.ts';
+import { benchWatch } from './watch.ts';
 
 const benches: Readonly<Record<string, (tell: (line: string) => void) => Promise<Figure[]>>> = {
   boot: benchBoot,
   device: benchDevice,
   io: benchIo,
   ui: benchUi,
+  watch: benchWatch,
 };
 
 const args = process.argv.slice(2);

@@ -6,6 +6,7 @@ import type {
   GeometryReport,
   PowerOnOptions,
   PowerState,
+  WatchOptions,
 } from '../rpc/protocol.ts';
 import type { Position } from '../trace/recording.ts';
 import type { LabState } from './state/lab.svelte.ts';
@@ -44,6 +45,8 @@ export interface LabTrace {
   seek(to: { timeUs: number } | { command: number }): Promise<Position>;
   /** Shows the device as it is now. */
   live(): Promise<void>;
+  /** What is recorded, now and at later power-ons: the device's doings, and what the guest's kernel tells. */
+  watch(what: WatchOptions): Promise<void>;
   /** Sets a mark at the moment shown. */
   mark(text: string): Promise<void>;
   /** The recording as a file, for {@link open} and `?replay=`. */
@@ -218,6 +221,7 @@ function traceApi(lab: LabState): LabTrace {
       return trace.position ?? recording().end;
     },
     live: async () => trace.goLive(),
+    watch: (what) => lab.connected().watch(what),
     mark: async (text) => {
       recording();
       trace.mark(String(text));
