@@ -212,7 +212,19 @@ async function frames(page: Page, url: string, tell: (line: string) => void): Pr
     ] as const,
   );
   await page.waitForTimeout(3000);
-  const figures: Figure[] = [];
+  // The guest takes a core of its own: what its writing costs the frames when nobody touches the map.
+  const untouched = await watch(page, false);
+  tell(`writing, map untouched: ${JSON.stringify(untouched)}`);
+  const figures: Figure[] = [
+    figure(
+      'ui',
+      'frames ≤ 20 ms: guest writes, map untouched',
+      untouched.inTimePercent,
+      '%',
+      idle.inTimePercent,
+    ),
+    figure('ui', 'longest task meanwhile', untouched.longestTaskMs, 'ms', idle.longestTaskMs),
+  ];
   for (const layer of ['state', 'validity', 'age'] as const) {
     await page.evaluate((l) => window.__flashMap?.setLayer(l), layer);
     const writing = await watch(page, true);
@@ -223,13 +235,13 @@ async function frames(page: Page, url: string, tell: (line: string) => void): Pr
         `frames ≤ 20 ms: guest writes, zoom and pan, ${layer}`,
         writing.inTimePercent,
         '%',
-        idle.inTimePercent,
+        untouched.inTimePercent,
         {
           text: `≥ ${FRAME_GOAL_PERCENT} %`,
           holds: writing.inTimePercent >= FRAME_GOAL_PERCENT,
         },
       ),
-      figure('ui', `longest task meanwhile, ${layer}`, writing.longestTaskMs, 'ms', undefined, {
+      figure('ui', `longest task meanwhile, ${layer}`, writing.longestTaskMs, 'ms', untouched.longestTaskMs, {
         text: `≤ ${BLOCKED_GOAL_MS} ms`,
         holds: writing.longestTaskMs <= BLOCKED_GOAL_MS,
       }),
