@@ -33,7 +33,7 @@ export interface GutterJob {
 /** Names of rows and columns stay in place while the cells move under them, as in a spreadsheet. */
 export function drawGutters(job: GutterJob): void {
   const { ctx } = job;
-  ctx.font = `11px ${job.palette.fontMono}`;
+  ctx.font = `${ctx.canvas.dataset['labelPx'] ?? 11}px ${job.palette.fontMono}`;
   ctx.textBaseline = 'middle';
   drawTargets(job);
   if (job.labels) {

@@ -11,6 +11,8 @@ export class Preferences {
   fontSize = $state(recallNumber('fontSize', 13, 9, 28));
   screenReader = $state(recall('screenReader') === 'yes');
   setupOpen = $state(recall('setupOpen') !== 'no');
+  /** Map and terminal only, in letters for the last row of a class room. Not remembered; `?projector` begins with it. */
+  projector = $state(/[?&]projector\b/.test(location.search));
   /** Share of the work area's height that the map takes. */
   mapShare = $state(recallNumber('mapShare', 0.5, 0.15, 0.85));
   readonly #systemDark = matchMedia('(prefers-color-scheme: dark)');
@@ -27,6 +29,10 @@ export class Preferences {
     this.theme = this.theme === 'auto' ? 'light' : this.theme === 'light' ? 'dark' : 'auto';
     remember('theme', this.theme);
     this.#apply();
+  }
+
+  toggleProjector(): void {
+    this.projector = !this.projector;
   }
 
   changeFontSize(by: number): void {

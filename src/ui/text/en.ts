@@ -22,6 +22,8 @@ export const en = {
     help: 'Help',
     panelShow: 'Show set-up',
     panelHide: 'Hide set-up',
+    projectorOn: 'Projector: map and shell only, in large type',
+    projectorOff: 'Leave the projector mode',
   },
   saved: {
     saved: 'Saved',

@@ -23,6 +23,8 @@ export const zhCN: Words = {
     help: '帮助',
     panelShow: '显示设置',
     panelHide: '隐藏设置',
+    projectorOn: '投影模式：只显示闪存图和终端，大字号',
+    projectorOff: '退出投影模式',
   },
   saved: {
     saved: '已保存',
