@@ -13,6 +13,7 @@ process.exit(
       'guest',
       'test/pblk-matrix.guest.test.ts',
       'test/geometry20.guest.test.ts',
+      'test/trace.guest.test.ts',
       'test/causes.guest.test.ts',
     ],
     { env },

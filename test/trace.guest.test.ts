@@ -81,8 +81,11 @@ function kinds(model: TraceModel): Record<string, number> {
   return counts;
 }
 
+/** The first is in every landing; `npm run test:matrix` does all. */
+const wanted = process.env['MATRIX'] === '1' ? shapes : shapes.slice(0, 1);
+
 describe('what the wire tells of pblk agrees with what pblk says', () => {
-  it.each(shapes.map((shape) => [shape.name, shape] as const))(
+  it.each(wanted.map((shape) => [shape.name, shape] as const))(
     '%s',
     { timeout: 20 * MINUTES },
     async (_name, { line, sizeMiB, luns }) => {
