@@ -8,6 +8,8 @@ const read = (skipMiB: number) => `dd if=/dev/mydevice bs=1M skip=${skipMiB} cou
 const md5 = (output: string) => /[0-9a-f]{32}/.exec(output)?.[0] ?? output;
 
 test('64 MiB survive a reload, with and without removing the target first', async ({ page }) => {
+  // Two boots and twice 64 MiB through an emulated processor: minutes on a busy machine.
+  test.setTimeout(600_000);
   const lab = new LabPage(page);
   await lab.open();
   // Twice 64 MiB of random data in /tmp want more memory than the usual machine has.
