@@ -5,10 +5,14 @@ import { openSite } from './site.ts';
 
 const LINE = line12('lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=256');
 const SIZE_MIB = 2049;
-const PAIRS = 12;
-const WARM_UPS = 6;
+const PAIRS = 10;
+const WARM_UPS = 4;
 /** What one measurement writes. */
-const JOB_MIB = 8;
+const JOB_MIB = 24;
+/**
+ * And before it, unmeasured: switching tracepoints patches the kernel's code, and the emulator has to translate it again.
+ */
+const SETTLE_MIB = 4;
 const DEVICE_GOAL_PERCENT = 3;
 const AGENT_GOAL_PERCENT = 5;
 
@@ -36,10 +40,13 @@ export async function benchWatch(tell: (line: string) => void): Promise<Figure[]
       [LINE, SIZE_MIB * 2 ** 20] as const,
     );
     await exec(page, createTarget(0, 3));
-    let next = 0;
+    let nextMiB = 0;
     const measure = async (watched: Watched): Promise<number> => {
       await page.evaluate((w) => window.lab.trace.watch(w), watched);
-      return kibPerSec(page, JOB_MIB * next++);
+      await kibPerSec(page, nextMiB, SETTLE_MIB);
+      const rate = await kibPerSec(page, nextMiB + SETTLE_MIB, JOB_MIB);
+      nextMiB += SETTLE_MIB + JOB_MIB;
+      return rate;
     };
     const off = { device: false, guest: false };
     const device = { device: true, guest: false };
@@ -95,10 +102,10 @@ async function exec(page: Page, command: string): Promise<string> {
 }
 
 /** Field 48 of fio's terse output (version 3) is the write bandwidth in KiB/s. */
-async function kibPerSec(page: Page, offsetMiB: number): Promise<number> {
+async function kibPerSec(page: Page, offsetMiB: number, sizeMiB: number): Promise<number> {
   const output = await exec(
     page,
-    `fio --name=job --filename=/dev/mydevice --direct=1 --ioengine=libaio --iodepth=4 --rw=write --bs=64k --size=${JOB_MIB}m --offset=${offsetMiB}m --terse-version=3 --output-format=terse`,
+    `fio --name=job --filename=/dev/mydevice --direct=1 --ioengine=libaio --iodepth=4 --rw=write --bs=64k --size=${sizeMiB}m --offset=${offsetMiB}m --terse-version=3 --output-format=terse`,
   );
   const value = Number(
     output
