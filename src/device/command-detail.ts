@@ -1,54 +1,17 @@
 import { submissionEntry } from '../spec/entries.ts';
-import { Cns, DSM_DEALLOCATE, Feature, LogPage } from '../spec/identify.ts';
+import {
+  badBlockNames,
+  cnsNames,
+  commandTitle,
+  featureNames,
+  hexH,
+  logNames,
+} from '../spec/command-names.ts';
+import { DSM_DEALLOCATE } from '../spec/identify.ts';
 import { unpack } from '../spec/layout.ts';
-import { BadBlock, VectorControl } from '../spec/ocssd12.ts';
-import { Feature20, LogPage20 } from '../spec/ocssd20.ts';
-import { AdminOpcode, IoOpcode, opcodeName } from '../spec/opcodes.ts';
+import { VectorControl } from '../spec/ocssd12.ts';
+import { AdminOpcode, IoOpcode } from '../spec/opcodes.ts';
 
-/** Names whose words are not those of the specification. */
-const titles: Readonly<Record<string, string>> = {
-  deleteSq: 'Delete I/O Submission Queue',
-  createSq: 'Create I/O Submission Queue',
-  deleteCq: 'Delete I/O Completion Queue',
-  createCq: 'Create I/O Completion Queue',
-  asyncEventRequest: 'Asynchronous Event Request',
-  formatNvm: 'Format NVM',
-  geometry: 'Open-Channel Geometry',
-  setBadBlockTable: 'Set Bad-Block Table',
-  getBadBlockTable: 'Get Bad-Block Table',
-  smart: 'SMART / health',
-  error: 'error information',
-  firmware: 'firmware slots',
-  asyncEventConfig: 'asynchronous event configuration',
-  interruptVectorConfig: 'interrupt vector configuration',
-};
-
-const featureNames = namesOf(Feature, Feature20);
-const logNames = namesOf(LogPage, LogPage20);
-const cnsNames = namesOf(Cns);
-const badBlockNames = namesOf(BadBlock);
-
-function namesOf(...tables: readonly Readonly<Record<string, number>>[]): ReadonlyMap<number, string> {
-  const names = new Map<number, string>();
-  for (const table of tables)
-    for (const [name, number] of Object.entries(table)) names.set(number, titles[name] ?? words(name));
-  return names;
-}
-
-/** "numberOfQueues" as "number of queues". */
-function words(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-}
-
-/** The opcode as the specification writes it: "Get Features", "Vector Write", "opcode c7h". */
-export function commandTitle(queueId: number, opcode: number): string {
-  const name = opcodeName(queueId, opcode);
-  return titles[name] ?? (name.startsWith('opcode') ? name : name.replace(/^.|[A-Z]/g, spaced));
-}
-
-const spaced = (letter: string, at: number): string => (at === 0 ? letter.toUpperCase() : ` ${letter}`);
-
-const hex = (value: number): string => `${value.toString(16).padStart(2, '0')}h`;
 const plural = (count: number, what: string, more = `${what}s`): string =>
   `${count} ${count === 1 ? what : more}`;
 const f = submissionEntry.fields;
@@ -68,15 +31,15 @@ function adminSubject(opcode: number, sqe: Uint8Array): string {
   const high = cdw10 >>> 16;
   switch (opcode) {
     case AdminOpcode.identify:
-      return cnsNames.get(cdw10 & 0xff) ?? `CNS ${hex(cdw10 & 0xff)}`;
+      return cnsNames.get(cdw10 & 0xff) ?? `CNS ${hexH(cdw10 & 0xff)}`;
     case AdminOpcode.getLogPage: {
       const bytes = ((cdw11 & 0xffff) * 0x1_0000 + high + 1) * 4;
-      return `${logNames.get(cdw10 & 0xff) ?? hex(cdw10 & 0xff)}, ${plural(bytes, 'byte')}`;
+      return `${logNames.get(cdw10 & 0xff) ?? hexH(cdw10 & 0xff)}, ${plural(bytes, 'byte')}`;
     }
     case AdminOpcode.getFeatures:
-      return featureNames.get(cdw10 & 0xff) ?? hex(cdw10 & 0xff);
+      return featureNames.get(cdw10 & 0xff) ?? hexH(cdw10 & 0xff);
     case AdminOpcode.setFeatures:
-      return `${featureNames.get(cdw10 & 0xff) ?? hex(cdw10 & 0xff)} = ${cdw11.toString(16)}h`;
+      return `${featureNames.get(cdw10 & 0xff) ?? hexH(cdw10 & 0xff)} = ${cdw11.toString(16)}h`;
     case AdminOpcode.createCq:
       return `${low}, ${plural(high + 1, 'entry', 'entries')}`;
     case AdminOpcode.createSq:
@@ -91,7 +54,7 @@ function adminSubject(opcode: number, sqe: Uint8Array): string {
     case AdminOpcode.setBadBlockTable: {
       const cdw12 = unpack(f.cdw12, sqe);
       const value = (cdw12 >>> 16) & 0xff;
-      return `${badBlockNames.get(value) ?? hex(value)}, ${plural((cdw12 & 0xffff) + 1, 'block')}`;
+      return `${badBlockNames.get(value) ?? hexH(value)}, ${plural((cdw12 & 0xffff) + 1, 'block')}`;
     }
     default:
       return '';

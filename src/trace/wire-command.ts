@@ -31,7 +31,7 @@ const kinds: ReadonlyMap<number, CommandKind> = new Map([
   [IoOpcode.vectorRead, 'vectorRead'],
   [IoOpcode.vectorWrite, 'vectorWrite'],
   [IoOpcode.vectorErase, 'vectorErase'],
-  [0x93, 'vectorCopy'],
+  [IoOpcode.vectorCopy, 'vectorCopy'],
 ]);
 
 /** The fields of a recorded command that everybody asks for. */
