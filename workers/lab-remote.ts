@@ -73,6 +73,11 @@ export class LabServer implements LabRemote {
   }
 
   async watch(options: WatchOptions): Promise<void> {
+    if (typeof options?.device !== 'boolean' || typeof options.guest !== 'boolean')
+      throw new LabError(
+        'power',
+        'What is watched has to be said as { device: true or false, guest: true or false }.',
+      );
     this.watching = { device: options.device, guest: options.guest };
     this.lab?.device?.watch(options.device);
     // A guest without the agent, or one that is off, tells nothing: that is no error.
