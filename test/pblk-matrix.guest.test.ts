@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { IoOpcode } from '../src/spec/opcodes.ts';
 import { boot, createTarget, kernelComplaints, line12 } from './boot.ts';
+import { wireMd5 } from './wire-copy.ts';
 
 const MINUTES = 60_000;
 
@@ -79,8 +80,19 @@ describe('pblk on every shape', () => {
             `fio --filename=/dev/mydevice --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --output-format=terse ${options}`,
             10 * MINUTES,
           );
+        /** What was synced is on the flash, whatever pblk makes of it afterwards. */
+        const onFlash = async (md5: string) => {
+          const { device } = guest.lab;
+          const target = device?.trace?.model.targets[0];
+          // Where packed metadata holds the logical addresses the wire does not show them.
+          if (!device || packed) return;
+          if (!target) throw new Error('the wire shows no target');
+          const sectors = Number(await guest.run('blockdev --getsize64 /dev/mydevice')) / 4096;
+          expect(`${await wireMd5(device, target, sectors)}  /dev/mydevice\n`).toBe(md5);
+        };
         const clean = async () => expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
         const all = createTarget(0, luns - 1);
+        guest.lab.device?.watch(true);
         await guest.run(all);
         // pblk writes ws_opt sectors at a time and can be told to write more; reads are as large as asked for.
         const perWrite = packed ? wsOpt : Math.min(64, wsOpt * luns);
@@ -105,9 +117,11 @@ describe('pblk on every shape', () => {
         }
         expect(collected).toBeGreaterThan(0);
         const md5 = await guest.run('sync; md5sum /dev/mydevice', 5 * MINUTES);
+        await onFlash(md5);
         await guest.run('nvme lnvm remove -n mydevice');
         await clean();
         await guest.powerCycle();
+        guest.lab.device?.watch(true);
         await guest.run(all);
         expect(await guest.run('md5sum /dev/mydevice', 5 * MINUTES)).toBe(md5);
         // And once more without the orderly end. With packed metadata Linux 5.10 does not survive that: recovery of
@@ -116,6 +130,7 @@ describe('pblk on every shape', () => {
         await guest.run('dd if=/dev/urandom of=/dev/mydevice bs=1M count=2 conv=fsync');
         const again = await guest.run('sync; md5sum /dev/mydevice', 5 * MINUTES);
         expect(again).not.toBe(md5);
+        await onFlash(again);
         await clean();
         await guest.powerCycle();
         await guest.run(all);

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter, TraceError } from './bytes.ts';
 import type { BlockCells } from './cells.ts';
-import { TraceModel } from './model.ts';
+import { Operation, TraceModel } from './model.ts';
 import type { Emeta } from './pblk-books.ts';
 import type { TraceShape } from './record.ts';
 import { type Line, type LineStateName, newTarget, type Target, TargetLayout } from './target.ts';
@@ -9,7 +9,8 @@ import { type Line, type LineStateName, newTarget, type Target, TargetLayout } f
  * A model as bytes: the state that a recording begins with in a file, and what a page catches up from after it
  * could not follow. Findings and the causes that are still open are left out.
  */
-const VERSION = 1;
+/** 2: what was done last to each block, and when. */
+const VERSION = 2;
 const KINDS: readonly TraceShape['kind'][] = ['ocssd12', 'ocssd20', 'plain'];
 const LINE_STATES: readonly LineStateName[] = ['free', 'open', 'closed', 'collecting'];
 /** A device with more blocks is no device of ours: the addresses of a disk have 32 bits. */
@@ -29,6 +30,10 @@ export function packModel(model: TraceModel): Uint8Array<ArrayBuffer> {
   out.raw(model.state);
   packNumbers(out, model.writtenSecs);
   packNumbers(out, model.eraseCount);
+  packNumbers(out, model.lastOperation);
+  for (let block = 0; block < model.totalBlks; block++)
+    if (model.lastOperation[block] !== 0)
+      out.varint(Math.max(0, model.nowUs - (model.lastOperationUs[block] ?? 0)));
   out.varint(model.causes.processes.length);
   for (const { pid, comm } of model.causes.processes) {
     out.varint(pid);
@@ -49,7 +54,8 @@ export function packModel(model: TraceModel): Uint8Array<ArrayBuffer> {
 /** Throws a TraceError for bytes that are no model. */
 export function unpackModel(bytes: Uint8Array): TraceModel {
   const reader = new ByteReader(bytes);
-  if (reader.u8() !== VERSION)
+  const version = reader.u8();
+  if (version !== VERSION && version !== 1)
     throw new TraceError('The recording was made by another version of this page.');
   const shape = unpackShape(reader);
   const [nowUs = 0, records = 0, commands = 0, isOn = 0] = [0, 1, 2, 3].map(() => reader.varint());
@@ -61,6 +67,7 @@ export function unpackModel(bytes: Uint8Array): TraceModel {
   if (writtenSecs.some((secs) => secs > model.secsPerBlk))
     throw new TraceError('The recording has a block with more sectors than there are.');
   Object.assign(model, { nowUs, records, commands, isOn: isOn === 1 });
+  if (version >= 2) unpackOperations(reader, model);
   const processes = reader.varint();
   if (processes > 0xffff) throw new TraceError('The recording names too many processes.');
   model.causes.processes.length = 0;
@@ -75,6 +82,15 @@ export function unpackModel(bytes: Uint8Array): TraceModel {
   }
   model.takeChanged();
   return model;
+}
+
+function unpackOperations(reader: ByteReader, model: TraceModel): void {
+  fillNumbers(reader, model.totalBlks, model.lastOperation);
+  for (let block = 0; block < model.totalBlks; block++) {
+    const operation = model.lastOperation[block] as number;
+    if (operation > Operation.erase) throw new TraceError('The recording has an operation that is none.');
+    if (operation !== 0) model.lastOperationUs[block] = model.nowUs - reader.varint();
+  }
 }
 
 /** A few bytes of a file can ask for a table of any size: so much is given to one model altogether. */

@@ -197,13 +197,13 @@ const sources = [
   {
     name: 'noise, 1.2',
     shape: SHAPE,
-    steps: 350,
+    steps: 250,
     make: (s: TraceSink, r: () => number) => new Noise(SHAPE, s, r),
   },
   {
     name: 'noise, 2.0',
     shape: SHAPE20,
-    steps: 350,
+    steps: 250,
     make: (s: TraceSink, r: () => number) => new Noise(SHAPE20, s, r),
   },
   {
@@ -214,7 +214,7 @@ const sources = [
   },
 ];
 
-describe.each(sources)('a recording of $name', ({ shape, make, steps }) => {
+describe.each(sources)('a recording of $name', { timeout: 120_000 }, ({ shape, make, steps }) => {
   it.each([1, 2])('is the device at any record, command and time (seed %i)', (seed) => {
     const { recording, direct, states, byCommand, random } = record(shape, make, seed, steps);
     expect(recording.head.records).toBe(direct.records);
@@ -264,7 +264,7 @@ describe.each(sources)('a recording of $name', ({ shape, make, steps }) => {
   });
 
   it('drops the oldest when its budget is used up, and stays exact', () => {
-    const { recording, direct, states } = record(shape, make, 7, steps * 3, 60_000);
+    const { recording, direct, states } = record(shape, make, 7, steps * 2, 40_000);
     for (let at = recording.start.record; at <= direct.records; at += 211)
       expect(same(packModel(recording.seekRecord(at).model), states.get(at))).toBe(true);
   });

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FakePblk } from '../ui/dev/fake-trace.ts';
 import { TraceError } from './bytes.ts';
@@ -172,12 +173,8 @@ describe('a recording file', () => {
 
 /** With the checksum that it should have. */
 function sealed(bytes: Uint8Array): Uint8Array {
-  let crc = -1;
-  for (const byte of bytes.subarray(0, bytes.length - 4)) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  new DataView(bytes.buffer, bytes.byteOffset).setUint32(bytes.length - 4, ~crc >>> 0, true);
+  const crc = crc32(bytes.subarray(0, bytes.length - 4));
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(bytes.length - 4, crc, true);
   return bytes;
 }
 
@@ -198,8 +195,12 @@ function mutated(source: Uint8Array, within = source.length): Uint8Array {
     if (kind === 0) bytes[at] = (bytes[at] as number) ^ (1 << Math.floor(random() * 8));
     else if (kind === 1) bytes.fill(0xff, at, at + length);
     else if (kind === 2) bytes[at] = [0, 1, 0x7f, 0x80, 0xff][Math.floor(random() * 5)] as number;
-    else if (kind === 3) bytes = new Uint8Array([...bytes.subarray(0, at), ...bytes.subarray(at + length)]);
-    else bytes = new Uint8Array([...bytes.subarray(0, at + length), ...bytes.subarray(at)]);
+    else if (kind === 3) bytes = joined(bytes.subarray(0, at), bytes.subarray(at + length));
+    else bytes = joined(bytes.subarray(0, at + length), bytes.subarray(at));
   }
   return bytes;
+}
+
+function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.concat(parts));
 }

@@ -10,6 +10,7 @@ export type MapWords = Words['mapLayers'];
 /** A line of the legend: how it looks, what it is called, how much there is of it. */
 export interface LegendEntry {
   readonly key: string;
+  readonly code: number;
   /** CSS of the swatch. */
   readonly style: string;
   readonly name: string;
@@ -23,6 +24,8 @@ export interface LegendCounts {
   readonly ages: readonly number[];
   /** Read, write, erase. */
   readonly operations: readonly number[];
+  /** Sectors that users wrote, by target. */
+  readonly users: readonly number[];
 }
 
 export interface Legend {
@@ -51,6 +54,7 @@ export function legendOf(
     hint = '',
   ): LegendEntry => ({
     key,
+    code,
     style: swatchCss(table.get(code), key === 'validGc' ? palette.gc : palette.gridLine, code),
     name,
     hint,
@@ -68,7 +72,7 @@ export function legendOf(
     case 'validity':
       return { unit: 'sectors', entries: [...validity(entry, words, tally), ...offline()] };
     case 'owner':
-      return { unit: 'sectors', entries: [...owners(entry, source, words, tally), ...offline()] };
+      return { unit: 'sectors', entries: [...owners(entry, source, words, counts), ...offline()] };
     case 'age':
       return {
         unit: 'sectors',
@@ -120,7 +124,12 @@ function validity(entry: MakeEntry, words: MapWords, tally: Tally): LegendEntry[
   );
 }
 
-function owners(entry: MakeEntry, source: MapSource, words: MapWords, tally: Tally): LegendEntry[] {
+function owners(
+  entry: MakeEntry,
+  source: MapSource,
+  words: MapWords,
+  { tally, users: written }: LegendCounts,
+): LegendEntry[] {
   const targets = source.model?.targets ?? [];
   const users =
     targets.length > 1
@@ -131,7 +140,7 @@ function owners(entry: MakeEntry, source: MapSource, words: MapWords, tally: Tal
             `user${i}`,
             Code.user + (i % USERS),
             words.userOf(targetName(target)),
-            undefined,
+            written[i] ?? 0,
             hint,
           );
         })

@@ -51,6 +51,11 @@ export class MapRaster {
     this.last = undefined;
   }
 
+  /** What was painted last, 0xAABBGGRR, row by row. */
+  get painted(): Uint32Array {
+    return this.pixels;
+  }
+
   destroy(): void {
     this.watch?.stop();
   }

@@ -2,7 +2,7 @@ import { watchChanges, type ChangeWatch } from './flash-map-changes.ts';
 import { AGES, ageCode, chunkStateOf, Code } from './flash-map-codes.ts';
 import { CHUNK_STATE, type LunCounts } from './flash-map-data.ts';
 import type { MapDims } from './flash-map-layout.ts';
-import type { MapSource } from './flash-map-source.ts';
+import { targetsByUnit, type MapSource } from './flash-map-source.ts';
 
 /** Chunks by state, sectors by what they hold and for whom. */
 export interface Tally {
@@ -162,6 +162,18 @@ function countBlock(
     owners[o] = (owners[o] as number) + 1;
     if (k === 1 && o === OWNER_GC) tally.validGc++;
   }
+}
+
+/** Sectors that users wrote, by target. */
+export function userCounts(tally: MapTally): number[] {
+  const { source } = tally;
+  const { numLun } = source.dims;
+  const counts = (source.model?.targets ?? []).map(() => 0);
+  for (const [unit, target] of targetsByUnit(source).entries())
+    if (target >= 0)
+      counts[target] =
+        (counts[target] ?? 0) + tally.countsOfLun(Math.floor(unit / numLun), unit % numLun).user;
+  return counts;
 }
 
 /** Sectors of each class of age, and of those from before the recording as the last one. */

@@ -1,4 +1,5 @@
 import { select, zoom, zoomIdentity, type D3ZoomEvent, type ZoomBehavior, type ZoomTransform } from 'd3';
+import type { MapPicture } from './export-map.ts';
 import type { Plot } from './flash-map-axes.ts';
 import { layerContext } from './flash-map-codes.ts';
 import type { ChunkOp } from './flash-map-data.ts';
@@ -16,6 +17,7 @@ import {
   type Rect,
 } from './flash-map-layout.ts';
 import { MarkFinder, NO_MARKS, type MapSelection, type MarkedCell } from './flash-map-marks.ts';
+import { Overview } from './flash-map-overview.ts';
 import { drawLines, drawMarks, drawRing, type OverlayJob } from './flash-map-overlay.ts';
 import { readPalette, type Palette } from './flash-map-palette.ts';
 import { moveInLevel, placeRect } from './flash-map-places.ts';
@@ -51,6 +53,7 @@ export class FlashMap {
   readonly #zoom: ZoomBehavior<HTMLCanvasElement, unknown>;
   readonly #raster = new MapRaster();
   readonly #glows = new Glows();
+  readonly #overview = new Overview();
   readonly #selectedMarks = new MarkFinder();
   readonly #hoveredMarks = new MarkFinder();
   #palette: Palette;
@@ -70,7 +73,12 @@ export class FlashMap {
   #scheduled = 0;
   #drawn = 0;
   #areLabelsShown = true;
+  /** The newest press of the pointer was in the overview. */
+  #isInOverview = false;
   reducedMotion = false;
+  /** Milliseconds between two pictures of something that fades by itself; see `state/pace.ts`. */
+  everyMs: () => number = () => 0;
+  #fading: ReturnType<typeof setTimeout> | undefined;
 
   constructor(canvas: HTMLCanvasElement, hooks: FlashMapHooks) {
     const ctx = canvas.getContext('2d');
@@ -81,6 +89,11 @@ export class FlashMap {
     this.#palette = this.#readPalette();
     this.#zoom = zoom<HTMLCanvasElement, unknown>()
       .clickDistance(4)
+      // As d3 has it by default, but in the overview a drag goes elsewhere.
+      .filter(
+        (event: MouseEvent) =>
+          (!event.ctrlKey || event.type === 'wheel') && !event.button && !this.#inOverview(event),
+      )
       .on('zoom', (event: D3ZoomEvent<HTMLCanvasElement, unknown>) => {
         this.#view = event.transform;
         this.#hoverAgain();
@@ -88,6 +101,8 @@ export class FlashMap {
       });
     // Double click selects twice rather than zooming: + and the wheel zoom.
     select(canvas).call(this.#zoom).on('dblclick.zoom', null);
+    canvas.addEventListener('pointerdown', this.#onPointerDown);
+    canvas.addEventListener('pointerup', this.#onPointerUp);
     canvas.addEventListener('pointermove', this.#onPointerMove);
     canvas.addEventListener('pointerleave', this.#onPointerLeave);
     canvas.addEventListener('click', this.#onClick);
@@ -98,9 +113,13 @@ export class FlashMap {
 
   destroy(): void {
     cancelAnimationFrame(this.#scheduled);
+    clearTimeout(this.#fading);
     this.#raster.destroy();
+    this.#overview.destroy();
     this.#glows.stop();
     select(this.#canvas).on('.zoom', null);
+    this.#canvas.removeEventListener('pointerdown', this.#onPointerDown);
+    this.#canvas.removeEventListener('pointerup', this.#onPointerUp);
     this.#canvas.removeEventListener('pointermove', this.#onPointerMove);
     this.#canvas.removeEventListener('pointerleave', this.#onPointerLeave);
     this.#canvas.removeEventListener('click', this.#onClick);
@@ -232,6 +251,20 @@ export class FlashMap {
     return performance.now() - from;
   }
 
+  /** The map as it is now, for a picture of it; undefined while there is nothing on it. */
+  picture(): Pick<MapPicture, 'layout' | 'view' | 'plot' | 'pixels' | 'palette'> | undefined {
+    if (!this.#layout || !this.#source) return undefined;
+    this.#paint();
+    const { k, x, y } = this.#view;
+    return {
+      layout: this.#layout,
+      view: { k, x, y },
+      plot: this.#plot,
+      pixels: this.#raster.painted.slice(),
+      palette: this.#palette,
+    };
+  }
+
   requestDraw(): void {
     if (this.#scheduled === 0) this.#scheduled = requestAnimationFrame(this.#draw);
   }
@@ -330,7 +363,9 @@ export class FlashMap {
     if (model) drawLines(overlay, model);
     if (!this.reducedMotion) this.#glows.follow(source);
     this.#glows.draw(ctx, layout, view, palette);
-    const isDue = this.#drawPointers(overlay, source);
+    let isDue = this.#drawPointers(overlay, source);
+    if (this.#areLabelsShown)
+      isDue = this.#overview.draw({ ctx, source, layer: this.#layer, layout, view, plot, palette }) || isDue;
     ctx.restore();
 
     // What the tests look at besides pixels.
@@ -338,8 +373,14 @@ export class FlashMap {
     set['cells'] = String(source.chunks);
     set['level'] = level;
     set['draws'] = String(++this.#drawn);
-    if (this.#glows.size > 0 || !isDone || isDue) this.requestDraw();
+    if (!isDone || isDue) this.requestDraw();
+    else if (this.#glows.size > 0) this.#fading ??= setTimeout(this.#fade, this.everyMs());
   }
+
+  readonly #fade = (): void => {
+    this.#fading = undefined;
+    this.requestDraw();
+  };
 
   #drawSigns(job: SignJob, level: DetailLevel): void {
     if (level === 'chunk' && this.#layer === 'state') drawStateSigns(job);
@@ -380,7 +421,43 @@ export class FlashMap {
     return hitTest(this.#layout, this.#view, x, y);
   }
 
+  #inOverview(event: MouseEvent): boolean {
+    return this.#placeInOverview(event, false) !== undefined;
+  }
+
+  #placeInOverview(event: MouseEvent, isDragging: boolean): [number, number] | undefined {
+    if (!this.#layout || !this.#areLabelsShown) return undefined;
+    const box = this.#canvas.getBoundingClientRect();
+    return this.#overview.worldAt(
+      this.#layout,
+      event.clientX - box.left,
+      event.clientY - box.top,
+      isDragging,
+    );
+  }
+
+  /** Goes where the overview was pressed, and follows the pointer from there. */
+  readonly #onPointerDown = (event: PointerEvent): void => {
+    this.#isInOverview = event.button === 0 && this.#inOverview(event);
+    if (!this.#isInOverview) return;
+    this.#canvas.setPointerCapture(event.pointerId);
+    this.#followOverview(event);
+  };
+
+  readonly #onPointerUp = (event: PointerEvent): void => {
+    if (this.#isInOverview) this.#canvas.releasePointerCapture(event.pointerId);
+  };
+
+  #followOverview(event: PointerEvent): void {
+    const to = this.#placeInOverview(event, true);
+    if (to) select(this.#canvas).call(this.#zoom.translateTo, ...to);
+  }
+
   readonly #onPointerMove = (event: PointerEvent): void => {
+    if (this.#isInOverview && event.buttons !== 0) {
+      this.#followOverview(event);
+      return;
+    }
     this.#pointer = event.pointerType === 'touch' ? undefined : event;
     this.#hoverAgain();
   };
@@ -392,7 +469,8 @@ export class FlashMap {
 
   /** What is under the pointer: after it moved, and after the map moved under it. */
   #hoverAgain(): void {
-    const point = this.#pointer && this.#pointAt(this.#pointer);
+    const isOnMap = this.#pointer && !this.#inOverview(this.#pointer);
+    const point = isOnMap ? this.#pointAt(this.#pointer as PointerEvent) : undefined;
     const before = this.#hovered;
     if (!point && !before) return;
     this.#hovered = point;
@@ -404,6 +482,7 @@ export class FlashMap {
   }
 
   readonly #onClick = (event: MouseEvent): void => {
+    if (this.#isInOverview) return;
     const point = this.#pointAt(event);
     if (!point) return;
     this.#cursorShown = false;

@@ -1,13 +1,14 @@
 import type { MapShape, WorkerMessage } from '../../rpc/protocol.ts';
 import { FlashMapData, type ChunkOp } from '../charts/flash-map-data.ts';
 import type { Connection } from './connection.ts';
+import { Pace } from './pace.ts';
 
-/** Texts follow the map at this pace; the canvas follows every frame. */
+/** Texts follow the map at this pace; the canvas at that of {@link Pace}. */
 const TEXT_EVERY_MS = 250;
 
 /**
- * The live picture of the flash: asks the worker for one frame per animation frame and hands what changed
- * to whoever draws. The arrays are plain; only `version` is reactive, and slowly.
+ * The live picture of the flash: asks the worker for what is new, as often as can be drawn, and hands it to
+ * whoever draws. The arrays are plain; only `version` is reactive, and slowly.
  */
 export class FlashState {
   shape = $state.raw<MapShape>();
@@ -24,6 +25,17 @@ export class FlashState {
   #running = false;
   #raf = 0;
   #textDue = false;
+  readonly #pace = new Pace(globalThis.navigator?.hardwareConcurrency ?? 4);
+
+  /** How far apart pictures that nobody asked for should be, milliseconds. */
+  get everyMs(): number {
+    return this.#pace.everyMs;
+  }
+
+  /** The script of one picture took so long: those to come keep their distance. */
+  took(ms: number): void {
+    this.#pace.took(ms);
+  }
 
   attach(connection: Connection): void {
     this.#connection = connection;
@@ -95,7 +107,7 @@ export class FlashState {
   readonly #ask = (): void => {
     this.#raf = 0;
     if (!this.#running) return;
-    if (!this.#awaiting) {
+    if (!this.#awaiting && this.#pace.isDue(performance.now())) {
       this.#awaiting = true;
       this.#connection?.send({ type: 'nextFrame' });
     }

@@ -23,6 +23,8 @@ import { TraceState } from './trace.svelte.ts';
 
 /** Refusals of so long are explained together, by the last of them. */
 const REFUSAL_MS = 100;
+/** A drawing frame that took longer was held up by something else. */
+const MOST_DRAW_MS = 20;
 const NO_COUNTERS: Counters = { commands: 0, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
 
 export interface HostFile {
@@ -36,6 +38,14 @@ interface Waiter {
 }
 
 type ConsoleListener = (bytes: Uint8Array) => void;
+
+/** What a page wants this lab to begin with, where it is not what the reader used last. */
+export interface Wish {
+  /** The disk to go on with. @param last id of the one that was used last here */
+  disk(disks: readonly DiskRow[], last: string | undefined): DiskRow | undefined;
+  /** There is none: the set-up for the one that power on makes. */
+  draft(lab: LabState): void;
+}
 
 /** The lab as the page sees it: wraps the worker, turns its messages into state, its errors into notices. */
 export class LabState {
@@ -103,11 +113,13 @@ export class LabState {
   #startsUnderWay = 0;
   /** The disk of the last power on; the chosen one may be another by the time it is closed. */
   #poweredDiskId: string | undefined;
+  /** Script that taking in what is new has cost since the last picture. */
+  #newsMs = 0;
   #gone: WorkerGone | undefined;
   #disksRound = 0;
   #refreshingDisks: Promise<void> = Promise.resolve();
 
-  async start(): Promise<void> {
+  async start(wish?: Wish): Promise<void> {
     try {
       const connection = await connect({
         message: (message) => this.#take(message),
@@ -125,12 +137,12 @@ export class LabState {
       this.#died(error instanceof WorkerGone ? error : new WorkerGone(messageOf(error)));
       return;
     }
-    await this.attempt(language.t.disks.title, () => this.#firstLook());
+    await this.attempt(language.t.disks.title, () => this.#firstLook(wish));
     this.loaded = true;
   }
 
   /** What is here already: disks of earlier visits, and which of them was used last. */
-  async #firstLook(): Promise<void> {
+  async #firstLook(wish: Wish | undefined): Promise<void> {
     const client = this.connected();
     const [disks, storage, status] = await Promise.all([
       client.listDisks(),
@@ -141,8 +153,9 @@ export class LabState {
     if (!storage.indexedDb) this.setup.kept = 'memory';
     this.disks = disks;
     const last = status.diskId ?? recall('disk');
-    const chosen = disks.find((d) => d.id === last) ?? newest(disks);
+    const chosen = wish ? wish.disk(disks, last) : (disks.find((d) => d.id === last) ?? newest(disks));
     if (chosen) this.choose(chosen.id);
+    else wish?.draft(this);
   }
 
   // ---- disks ----------------------------------------------------------------------------------------
@@ -386,11 +399,18 @@ export class LabState {
         if (message.notice.code === REFUSED) this.#explainRefusal();
         break;
       case 'frame':
-        if (!sameCounters(this.counters, message.counters)) this.counters = message.counters;
-        this.flash.take(message);
+        this.#timed(() => {
+          if (!sameCounters(this.counters, message.counters)) this.counters = message.counters;
+          this.flash.take(message);
+        });
+        // Whoever draws has asked for this animation frame before, and comes first in it.
+        requestAnimationFrame((startMs) => {
+          this.flash.took(this.#newsMs + Math.min(MOST_DRAW_MS, performance.now() - startMs));
+          this.#newsMs = 0;
+        });
         break;
       case 'trace':
-        this.trace.take(message.frame);
+        this.#timed(() => this.trace.take(message.frame));
         break;
       case 'shape':
         this.chunk = undefined;
@@ -398,6 +418,12 @@ export class LabState {
         void this.attempt(language.t.map.title, () => this.flash.setShape(message.map, this.#poweredDiskId));
         break;
     }
+  }
+
+  #timed(work: () => void): void {
+    const fromMs = performance.now();
+    work();
+    this.#newsMs += performance.now() - fromMs;
   }
 
   #powerChanged(state: PowerState, reason: string): void {
