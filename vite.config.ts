@@ -1,6 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { bootStates } from './src/offline/boot-states-plugin.ts';
 import { offline } from './src/offline/plugin.ts';
 
 /** The policy of public/_headers, so that the preview, and with it every end-to-end test, runs under it. */
@@ -12,7 +13,7 @@ if (policy === undefined) throw new Error('public/_headers names no content secu
 export default defineConfig({
   // Relative, so that the built site works from any sub-path.
   base: './',
-  plugins: [svelte(), offline()],
+  plugins: [svelte(), bootStates(), offline()],
   worker: { format: 'es' },
   build: { target: 'es2022', outDir: 'dist', chunkSizeWarningLimit: 1200 },
   preview: { port: 4173, strictPort: true, headers: { 'Content-Security-Policy': policy } },

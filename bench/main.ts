@@ -3,6 +3,7 @@ import { benchBoot } from './boot.ts';
 import { benchDevice } from './device.ts';
 import { type Figure, table } from './figure.ts';
 import { benchIo } from './io.ts';
+import { benchStorage } from './storage.ts';
 import { benchUi } from './ui.ts';
 import { benchWatch } from './watch.ts';
 
@@ -10,6 +11,7 @@ const benches: Readonly<Record<string, (tell: (line: string) => void) => Promise
   boot: benchBoot,
   device: benchDevice,
   io: benchIo,
+  storage: benchStorage,
   ui: benchUi,
   watch: benchWatch,
 };

@@ -22,6 +22,12 @@ export class LabPage {
     await expect(this.page.getByTestId('power-on').first()).toBeEnabled();
   }
 
+  /** As {@link open}, for a reader who wants the kernel to boot. */
+  async openCold(): Promise<void> {
+    await this.page.addInitScript(() => localStorage.setItem('lightnvm-lab.cold', 'yes'));
+    await this.open();
+  }
+
   /** Clicks power on and waits for the prompt. */
   async powerOn(): Promise<void> {
     await this.page.getByTestId('power-on').first().click();

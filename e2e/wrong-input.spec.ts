@@ -37,7 +37,7 @@ test('a kernel that is none', async ({ page }) => {
 test('a guest file that is missing', async ({ page }) => {
   const lab = new LabPage(page);
   await page.route('**/guest/initramfs*', (route) => route.fulfill({ status: 404, body: 'not here' }));
-  await lab.open();
+  await lab.openCold();
   await page.getByTestId('power-on').first().click();
   await expect(page.getByTestId('notice').first()).toContainText(/initramfs.*(404|could not be loaded)/);
   await expect(page.getByTestId('power-state')).toHaveText(/Off/);
@@ -51,7 +51,7 @@ test('a guest file that is damaged', async ({ page }) => {
     body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 0xff;
     await route.fulfill({ response, body });
   });
-  await lab.open();
+  await lab.openCold();
   await page.getByTestId('power-on').first().click();
   await expect(page.getByTestId('notice').first()).toContainText(/bzImage is damaged/);
 });

@@ -1,34 +1,71 @@
 import { mount } from 'svelte';
 import './ui/styles/tokens.css';
 import './ui/styles/base.css';
+import { readSide, type SideId } from './ui/beside/side-query.ts';
+import { wishOf } from './ui/beside/side-start.ts';
 import { makeLabApi } from './ui/lab-api.ts';
 import { LabState } from './ui/state/lab.svelte.ts';
 import { Preferences } from './ui/state/preferences.svelte.ts';
 
 const target = document.getElementById('app');
 /** A recording to show instead of a lab: the page then starts no machine, and fetches nothing of one. */
-const replay = new URLSearchParams(location.search).get('replay');
+const query = new URLSearchParams(location.search);
+const replay = query.get('replay');
+/** This page is one of the two that another one holds. */
+const side = query.get('side');
+
+/** Each imported by a function of its own: in one expression the build gives both the style sheets of one. */
+const lowers = {
+  lab: () => import('./ui/views/SideLab.svelte'),
+  replay: () => import('./ui/views/SideReplay.svelte'),
+};
 
 // public/browser-check.js has already said what is missing.
 if (target && document.documentElement.dataset['unsupported'] === undefined) {
-  const lab = new LabState();
-  if (replay === null) void showLab(lab, target);
-  else void showReplay(lab, target, replay);
+  if (query.has('beside')) void showBeside(target);
+  else if (side === 'left' || side === 'right') void showSide(new LabState(), target, side);
+  else if (replay === null) void showLab(new LabState(), target);
+  else void showReplay(new LabState(), target, replay);
 }
 
 /** The two pages come in parts of their own: a replay needs neither terminal nor emulator. */
 async function showLab(lab: LabState, target: HTMLElement): Promise<void> {
   const started = lab.start();
-  window.lab = makeLabApi(lab, started);
+  const prefs = new Preferences();
+  window.lab = makeLabApi(lab, started, prefs);
   keepForOffline(window.lab.ready);
   const { default: App } = await import('./ui/App.svelte');
-  mount(App, { target, props: { lab, prefs: new Preferences() } });
+  mount(App, { target, props: { lab, prefs } });
 }
 
 async function showReplay(lab: LabState, target: HTMLElement, url: string): Promise<void> {
-  window.lab = makeLabApi(lab, Promise.resolve());
+  const prefs = new Preferences();
+  window.lab = makeLabApi(lab, Promise.resolve(), prefs);
   const { default: Replay } = await import('./ui/views/Replay.svelte');
-  mount(Replay, { target, props: { lab, prefs: new Preferences(), url } });
+  mount(Replay, { target, props: { lab, prefs, url } });
+}
+
+/** One of two: a lab, or a recording, without what both have in common. */
+async function showSide(lab: LabState, target: HTMLElement, id: SideId): Promise<void> {
+  const wanted = readSide(location.search);
+  const isLab = wanted.replay === undefined;
+  const started = isLab ? lab.start(wishOf(id, wanted)) : Promise.resolve();
+  const prefs = new Preferences();
+  window.lab = makeLabApi(lab, started, prefs);
+  if (isLab) keepForOffline(window.lab.ready);
+  const [{ default: Side }, { default: Lower }] = await Promise.all([
+    import('./ui/views/Side.svelte'),
+    lowers[isLab ? 'lab' : 'replay'](),
+  ]);
+  mount(Side, { target, props: { lab, prefs, Lower, replay: wanted.replay } });
+}
+
+/** The page that holds two: it has no lab of its own. */
+async function showBeside(target: HTMLElement): Promise<void> {
+  const { default: Beside } = await import('./ui/views/Beside.svelte');
+  const of = (id: SideId) => readSide(query.get(id) ?? '');
+  const pair = query.has('left') || query.has('right') ? { left: of('left'), right: of('right') } : undefined;
+  mount(Beside, { target, props: { prefs: new Preferences(), pair } });
 }
 
 /** How long a page waits for the machine before it fetches everything for later; both at once would slow the boot. */

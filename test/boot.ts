@@ -1,7 +1,9 @@
 import { buildConfig, mediumOf } from '../src/lab/device-line.ts';
-import { Lab } from '../src/lab/lab.ts';
-import type { DeviceFiles, ExecResult, Notice, PowerState } from '../src/lab/types.ts';
-import { nodeEnvironment } from '../src/headless/node-environment.ts';
+import { Lab, type LabEnvironment } from '../src/lab/lab.ts';
+import type { BootProgress, DeviceFiles, ExecResult, Notice, PowerState } from '../src/lab/types.ts';
+import { ensureBootStates } from '../src/headless/boot-states.ts';
+import { guestFolder, nodeEnvironment } from '../src/headless/node-environment.ts';
+import type { CacheMode } from '../src/storage/cache-mode.ts';
 import type { DiskCatalogue } from '../src/storage/catalogue.ts';
 import { MemoryCatalogue } from '../src/storage/memory.ts';
 
@@ -14,6 +16,8 @@ export interface Booted {
   readonly diskId: string;
   readonly notices: Notice[];
   readonly powers: PowerState[];
+  /** What was told of the starts. */
+  readonly boots: BootProgress[];
   /** What was on the first console, as text. */
   console(): string;
   /** Runs a command and fails the test if it fails. */
@@ -24,7 +28,10 @@ export interface Booted {
   off(): Promise<void>;
 }
 
-const environment = nodeEnvironment();
+/** Made when it is first needed, which takes a boot; kept for later runs. */
+let environment: Promise<LabEnvironment> | undefined;
+const usualEnvironment = () =>
+  (environment ??= ensureBootStates().then((states) => nodeEnvironment(guestFolder, states)));
 
 export interface BootOptions {
   readonly line: string;
@@ -33,8 +40,13 @@ export interface BootOptions {
   readonly catalogue?: DiskCatalogue;
   readonly diskId?: string;
   readonly files?: DeviceFiles;
+  readonly cache?: CacheMode;
+  /** Boot the kernel, instead of going on from a guest that has booted: where the boot is what is tested. */
+  readonly cold?: boolean;
+  readonly environment?: LabEnvironment;
 }
 
+/** A guest that is ready for commands: restored with the default RAM, booted with another. */
 export async function boot(options: BootOptions): Promise<Booted> {
   const sizeBytes = options.sizeMiB * MIB;
   const built = buildConfig(options.line, sizeBytes, options.files);
@@ -52,14 +64,15 @@ export async function boot(options: BootOptions): Promise<Booted> {
     ).id;
   const notices: Notice[] = [];
   const powers: PowerState[] = [];
+  const boots: BootProgress[] = [];
   const decoder = new TextDecoder();
   let consoleText = '';
-  const lab = new Lab(environment, {
+  const lab = new Lab(options.environment ?? (await usualEnvironment()), {
     console: (tty, bytes) => {
       if (tty === 0) consoleText += decoder.decode(bytes, { stream: true });
     },
     power: (state) => powers.push(state),
-    boot: () => {},
+    boot: (progress) => boots.push(progress),
     notice: (notice) => notices.push(notice),
   });
   const power = {
@@ -67,7 +80,9 @@ export async function boot(options: BootOptions): Promise<Booted> {
     diskId,
     memoryMiB: options.memoryMiB ?? 128,
     cmdline: '',
+    cold: options.cold ?? false,
     ...(options.files && { files: options.files }),
+    ...(options.cache && { cache: options.cache }),
   };
   const on = async () => {
     await lab.powerOn(power);
@@ -81,6 +96,7 @@ export async function boot(options: BootOptions): Promise<Booted> {
     diskId,
     notices,
     powers,
+    boots,
     console: () => consoleText,
     exec,
     async run(command, timeoutMs) {

@@ -20,6 +20,9 @@ describe.each([
   afterAll(() => guest.off());
 
   const load = `fio --name=load --filename=${disk} --direct=1 --ioengine=libaio --iodepth=8 --rw=randrw --bs=4k --size=16M --time_based --runtime=60`;
+  /** The load, and it has begun: a machine that has just been restored translates all its code first. */
+  const stat = `/sys/block/${disk.slice('/dev/'.length)}/stat`;
+  const begin = `a=$(cat ${stat}); (${load} > /tmp/fio 2>&1 &); for i in $(seq 200); do [ "$(cat ${stat})" != "$a" ] && break; sleep 0.1; done; sleep 1`;
   const settled = async () => {
     await guest.run(
       'pkill fio; for i in $(seq 50); do pidof fio > /dev/null || break; sleep 0.1; done; true',
@@ -30,14 +33,14 @@ describe.each([
   };
 
   it('is scanned again and again', async () => {
-    await guest.run(`(${load} > /tmp/fio 2>&1 &) ; sleep 1`);
+    await guest.run(begin);
     await guest.run('for i in $(seq 10); do echo 1 > /sys/class/nvme/nvme0/rescan_controller; done');
     await settled();
     expect(await guest.run('cat /tmp/fio')).toMatch(/read: IOPS=[1-9][^]*err= 0|err= 0[^]*read: IOPS=[1-9]/);
   });
 
   it('is reset, and what was asked meanwhile is done', async () => {
-    await guest.run(`(${load} > /tmp/fio 2>&1 &) ; sleep 1`);
+    await guest.run(begin);
     for (let i = 0; i < 3; i++)
       await guest.run(
         'echo 1 > /sys/class/nvme/nvme0/reset_controller; for i in $(seq 50); do [ $(cat /sys/class/nvme/nvme0/state) = live ] && exit 0; sleep 0.1; done; cat /sys/class/nvme/nvme0/state; exit 1',
@@ -49,7 +52,7 @@ describe.each([
   });
 
   it('is taken away and found again', async () => {
-    await guest.run(`(${load} > /tmp/fio 2>&1 &) ; sleep 1`);
+    await guest.run(begin);
     if (create) await guest.run('pkill fio; sleep 1; nvme lnvm remove -n mydevice');
     await guest.run(
       'p=$(readlink -f /sys/class/nvme/nvme0/device); echo $p > /tmp/p; echo 1 > $p/remove',

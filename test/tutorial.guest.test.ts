@@ -5,7 +5,7 @@ import { boot, type Booted, createTarget, kernelComplaints, tutorialLine } from 
 describe('the tutorial', () => {
   let guest: Booted;
   beforeAll(async () => {
-    guest = await boot({ line: tutorialLine, sizeMiB: 8192 });
+    guest = await boot({ line: tutorialLine, sizeMiB: 8192, cold: true });
   });
   afterAll(() => guest.off());
 

@@ -6,7 +6,10 @@ import { Lab, type LabEnvironment } from '../src/lab/lab.ts';
 import { geometryReport } from '../src/lab/report.ts';
 import type { DeviceLineResult, GeometryReport, MapShape } from '../src/lab/types.ts';
 import type {
+  ContinueLines,
+  DiskFileKind,
   DiskRow,
+  ImportRequest,
   LabRemote,
   LabStatus,
   PageMessage,
@@ -16,6 +19,7 @@ import type {
   WorkerMessage,
 } from '../src/rpc/protocol.ts';
 import type { DiskCatalogue, DiskSummary } from '../src/storage/catalogue.ts';
+import { exportOverPort, importOverPort, linesFor } from './disk-transfers.ts';
 
 export interface RemoteParts {
   readonly memory: DiskCatalogue;
@@ -57,7 +61,7 @@ export class LabServer implements LabRemote {
         this.post({ type: 'console', tty, bytes: copy }, [copy.buffer]);
       },
       power: (state, reason) => {
-        this.post({ type: 'power', state, reason });
+        this.post({ type: 'power', state, reason, cache: this.lab?.cacheMode });
         if (state === 'off' || state === 'booting') this.post({ type: 'shape', map: this.shape() });
       },
       boot: (progress) => this.post({ type: 'boot', progress }),
@@ -210,6 +214,28 @@ export class LabServer implements LabRemote {
     await (await this.find(id)).remove(id);
   }
 
+  async exportDisk(id: string, kind: DiskFileKind, port: MessagePort): Promise<void> {
+    const disk = await (await this.find(id)).open(id);
+    try {
+      await exportOverPort(disk, kind, port);
+    } finally {
+      await disk.close();
+    }
+  }
+
+  async importDisk(request: ImportRequest, port: MessagePort): Promise<DiskRow> {
+    const { catalogue, reason } = await this.parts.indexedDb();
+    const home = request.kept === 'memory' ? this.parts.memory : catalogue;
+    if (!home) throw new LabError('disk', reason);
+    const names = (await this.listDisks()).map(({ name }) => name);
+    return this.row(await importOverPort(home, request, names, port));
+  }
+
+  async continueLines(id: string): Promise<ContinueLines | undefined> {
+    const disk = (await (await this.find(id)).list()).find((one) => one.id === id);
+    return disk && linesFor(disk);
+  }
+
   // Device lines -------------------------------------------------------------------------------------
 
   async parseDevice(line: string, sizeBytes: number): Promise<DeviceLineResult> {
@@ -238,13 +264,15 @@ export class LabServer implements LabRemote {
   }
 
   async powerOn(options: PowerOnOptions): Promise<void> {
-    const { diskId, memoryMiB, cmdline, kernel, initrd } = options;
+    const { diskId, memoryMiB, cmdline, kernel, initrd, cold, cache } = options;
     const catalogue = await this.find(diskId);
     await this.theLab.powerOn({
       catalogue,
       diskId,
       memoryMiB,
       cmdline,
+      cold: cold === true,
+      ...(cache === undefined ? {} : { cache }),
       ...(kernel ? { kernel } : {}),
       ...(initrd ? { initrd } : {}),
     });

@@ -1,4 +1,5 @@
-import { opcodeName } from '../spec/opcodes.ts';
+import { FORCE_UNIT_ACCESS } from '../spec/identify.ts';
+import { IoOpcode, opcodeName } from '../spec/opcodes.ts';
 import { MAX_VECTOR } from '../spec/ocssd12.ts';
 import { SQE_BYTES } from '../spec/registers.ts';
 import type { Rule } from '../spec/rules.ts';
@@ -81,6 +82,14 @@ export class Command implements Transfer, CompletedCommand {
 
   get abandoned(): boolean {
     return this.abortRequested || this.stale;
+  }
+
+  /** NVM Express 1.2, section 6.15; vector commands have other control bits there. */
+  get forced(): boolean {
+    const { opcode } = this;
+    return (
+      (opcode === IoOpcode.write || opcode === IoOpcode.writeZeroes) && (this.cdw12 & FORCE_UNIT_ACCESS) !== 0
+    );
   }
 
   get dataBytes(): number {

@@ -120,6 +120,10 @@ export class NvmeController implements Core {
     return this.registers.isFatal;
   }
 
+  useWriteCache(on: boolean): void {
+    this.media.units.useWriteCache(on);
+  }
+
   // Registers ------------------------------------------------------------------------------------
 
   /** A 32-bit read at any offset; unaligned ones are put together from two registers. */
@@ -223,7 +227,7 @@ export class NvmeController implements Core {
     this.updateInterrupt();
   }
 
-  /** CC.SHN: what was acknowledged is durable already; this asks for the strict kind and then says so. */
+  /** CC.SHN: asks that all that was acknowledged be stored, in the strict way, and then says so. */
   private shutDown(): void {
     const generation = this.host.generation;
     this.health.shutDown();

@@ -28,6 +28,8 @@ export interface Core {
   readonly configuration: number;
   readonly sqs: (SubmissionQueue | undefined)[];
   readonly cqs: (CompletionQueue | undefined)[];
+  /** Switches the write cache of the disk, if it has one. */
+  useWriteCache(on: boolean): void;
   /** Ends a command with its status and the command-specific result. A second call for one command does nothing. */
   complete(command: Command, status: StatusCode, dw0?: number, dw1?: number): void;
   /** The command may wait for ever: it gives its claim on a completion slot back. */

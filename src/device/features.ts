@@ -68,6 +68,7 @@ export class Features {
     this.overK = WARNING_TEMPERATURE_K;
     this.underK = 0;
     this.writeCache = 1;
+    this.core.useWriteCache(true);
     this.errorRecovery.clear();
     this.anyDulbe = false;
   }
@@ -113,6 +114,7 @@ export class Features {
         return this.setThreshold(cdw11);
       case Feature.volatileWriteCache:
         this.writeCache = cdw11 & 1;
+        this.core.useWriteCache(this.writeCache === 1);
         return ok(0);
       case Feature.powerManagement:
         if ((cdw11 & 0x1f) !== 0) return no(Status.invalidField, 'there is only power state 0');

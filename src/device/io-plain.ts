@@ -43,7 +43,6 @@ export class PlainIo {
           medium.read(lba, secs, command, command.finish, this.core.features.deallocatedFails(command.nsid));
         return;
       case IoOpcode.write:
-        // FUA asks for nothing more: what is acknowledged is durable.
         if (this.mapBlocks(command, ns, lba, secs)) medium.write(lba, secs, command, command.finish);
         return;
       case IoOpcode.compare:

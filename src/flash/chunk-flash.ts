@@ -140,7 +140,7 @@ export class ChunkFlash {
     }
     this.runs.end();
     if (status === Status.success) transfer.committing();
-    this.units.commit('relaxed', (stored) => {
+    this.units.commit(this.units.durabilityOf(transfer), (stored) => {
       if (!stored) failAll(vector);
       done(stored ? status : Status.internalError);
     });

@@ -46,6 +46,13 @@ export interface TableShard {
 export type Durability = 'relaxed' | 'strict';
 
 export interface MediaStore {
+  /**
+   * Where there is a write cache: whether `relaxed` commits may be answered before they are stored, which the host
+   * may switch. After it was switched off what waits is stored soon, and later commits are answered when they are.
+   */
+  writeCache?: boolean;
+  /** Commits that were answered and are not stored yet. Absent without a write cache. */
+  readonly unstored?: number;
   /** True when commits answer at once and cost next to nothing: then nothing is gained by gathering them. */
   readonly immediate?: boolean;
   /**
@@ -61,7 +68,7 @@ export interface MediaStore {
   /**
    * Makes a group durable: returns nothing when it is so already, else a promise that resolves when it
    * is. Rejects with {@link StoreError}; then nothing of this group was kept. The caller has at most one
-   * commit under way.
+   * commit under way. With {@link writeCache} on, an answer to a relaxed one only means that it was taken.
    */
   commit(commit: MediaCommit, durability: Durability): void | Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { Status, type StatusCode } from '../spec/status.ts';
-import type { TableShard } from './media-store.ts';
+import type { Durability, TableShard } from './media-store.ts';
 import { formatOf, PLAIN_UNIT_BYTES, PlainBlocks, type PlainOptions } from './plain-blocks.ts';
 import type { Transfer } from './transfer.ts';
 import type { UnitStore } from './unit-store.ts';
@@ -182,7 +182,7 @@ export class PlainMedium {
         this.whenHere(here, transfer, formats, ended, () => {
           blocks.write(at, count, transfer, (at - lba) * blocks.secSizeBytes);
           if (from + count === secs) transfer.committing();
-          this.commit(ended);
+          this.commit(ended, this.units.durabilityOf(transfer));
         });
       });
     };
@@ -203,7 +203,7 @@ export class PlainMedium {
           return;
         }
         this.blocks.correct(lba, secs);
-        this.commit(ended);
+        this.commit(ended, this.units.durabilityOf(transfer));
       }),
     );
   }
@@ -317,8 +317,8 @@ export class PlainMedium {
     return true;
   }
 
-  private commit(done: Done): void {
-    this.units.commit('relaxed', (stored) => done(stored ? Status.success : Status.internalError));
+  private commit(done: Done, durability: Durability = 'relaxed'): void {
+    this.units.commit(durability, (stored) => done(stored ? Status.success : Status.internalError));
   }
 }
 

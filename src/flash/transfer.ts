@@ -16,6 +16,8 @@ export interface Transfer {
   readonly abandoned: boolean;
   /** True when the command has a metadata buffer. */
   readonly hasOob: boolean;
+  /** What it writes has to be stored before it is acknowledged, whatever cache there is (FUA). */
+  readonly forced?: boolean;
   pullOob(at: number, target: Uint8Array, offset: number, length: number): void;
   pushOob(at: number, source: Uint8Array, offset: number, length: number): void;
   /**

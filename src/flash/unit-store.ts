@@ -1,4 +1,5 @@
 import type { Durability, MediaStore, StoreError, TableShard, UnitRun } from './media-store.ts';
+import type { Transfer } from './transfer.ts';
 import { WriteGate } from './write-gate.ts';
 
 /** Bytes of clean units kept in memory before a store that answers late. */
@@ -103,7 +104,17 @@ export class UnitStore {
 
   /** Groups that are not durable yet: 0 means that everything acknowledged and everything asked for is stored. */
   get pendingCommits(): number {
-    return this.pending.waiters.length + (this.inFlight?.waiters.length ?? 0);
+    return this.pending.waiters.length + (this.inFlight?.waiters.length ?? 0) + (this.store.unstored ?? 0);
+  }
+
+  /** The store has a write cache. */
+  get hasWriteCache(): boolean {
+    return this.store.writeCache !== undefined;
+  }
+
+  /** Switches the write cache, if there is one. */
+  useWriteCache(on: boolean): void {
+    if (this.hasWriteCache && this.store.writeCache !== on) this.store.writeCache = on;
   }
 
   /** Units in memory because they are not stored yet. */
@@ -216,6 +227,11 @@ export class UnitStore {
     });
   }
 
+  /** How hard a write has to be stored: without a write cache, what is acknowledged is stored anyway. */
+  durabilityOf(transfer: Transfer): Durability {
+    return transfer.forced === true && this.hasWriteCache ? 'strict' : 'relaxed';
+  }
+
   private start(): void {
     if (this.inFlight || this.pending.waiters.length === 0) return;
     const group = this.pending;
@@ -242,7 +258,7 @@ export class UnitStore {
         (error: unknown) => this.fail(group, error as StoreError),
       );
     } else {
-      this.finish(group, false);
+      this.finish(group, this.hasWriteCache);
     }
   }
 

@@ -1,11 +1,15 @@
 import { parseArgs } from 'node:util';
+import type { DiskFormat } from '../lab/disk-files/transfer.ts';
 import { parseSize } from '../lab/size.ts';
+import { CACHE_MODES, type CacheMode } from '../storage/cache-mode.ts';
 
 export interface LabArguments {
   readonly device: string;
   readonly sizeBytes: number;
   /** Whether --device or --size was given: if not, a disk in --media is taken as it is. */
   readonly chosen: boolean;
+  /** Whether --size was given. */
+  readonly sizeGiven: boolean;
   readonly media: string | undefined;
   /** Shell commands in the order in which they run: the script's text first. */
   readonly commands: readonly string[];
@@ -15,12 +19,22 @@ export interface LabArguments {
   readonly luns: { readonly begin: number; readonly end: number } | undefined;
   readonly memoryMiB: number;
   readonly cmdline: string;
+  readonly cold: boolean;
+  /** Absent: as a -drive of the device line says, or writethrough. */
+  readonly cache: CacheMode | undefined;
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly script: string | undefined;
   readonly showConsole: boolean;
   readonly timeoutMs: number;
   readonly help: boolean;
+  /** A file that the new disk is filled from, and one that it is written to when everything else is done. */
+  readonly import: string | undefined;
+  readonly export: string | undefined;
+  /** What such a file is, where its name and its first bytes do not say it. */
+  readonly format: DiskFormat | undefined;
+  /** The out-of-band file that goes with raw files (lmetadata). */
+  readonly metadata: string | undefined;
   /** Paths of the files whose contents a device line only names. */
   readonly files: DeviceFilePaths;
 }
@@ -44,6 +58,15 @@ export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [optio
   --bad-blocks FILE   bad-block table of a new 1.2 disk (lbbtable): a byte a LUN, chunk, plane
   --media FILE     keep the disk in FILE; in memory otherwise. A disk that is there keeps
                    its device line and size when neither is given
+  --import FILE    fill a new disk from FILE: an exported disk, or an image of qemu-nvme
+  --export FILE    write the disk to FILE when all else is done; then, too, nothing is booted
+                   unless there is something to run
+  --format FORMAT  what FILE is: container (also *.lnvmpack), ocssd (2.0), raw12 (1.2, with
+                   FILE.meta and FILE.bbt)
+  --metadata FILE  the out-of-band file of an imported raw file, instead of FILE.meta
+  --cache MODE     when a write is done, as -drive cache= of QEMU says: writethrough (when it
+                   is stored), writeback (at once; stored within half a second, a flush waits)
+                   or unsafe (at once; in memory until the power is off)
   --exec COMMAND   run with sh -c in the guest; may be repeated
   --script FILE    a shell script to run in the guest, before any --exec
   --report         print the geometry report instead of booting
@@ -51,13 +74,16 @@ export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [optio
   --json           the report as JSON
   --memory MIB     RAM of the guest, 64 to 1024                   (128)
   --cmdline TEXT   kernel command line
+  --cold           boot the kernel, even where a guest that has booted was saved by the build
   --kernel FILE    another bzImage      --initrd FILE   another initramfs
   --console        show the guest's console on standard error
   --timeout SEC    longest time for the boot and for each command (600)
 
-Without --exec, --script or --report, and on a terminal: the guest's shell, until it is shut down.
+Without --exec, --script, --report, --import or --export, and on a terminal: the guest's shell, until it is shut down.
 The exit status is that of the last command; 124 when time was up, 125 when the guest
 crashed or the lab failed, 2 for a wrong option, device line or file.`;
+
+const FORMATS: readonly DiskFormat[] = ['container', 'ocssd', 'raw12'];
 
 /** Options of `npm run lab`, or one sentence on what is wrong with them. */
 export function readArguments(
@@ -79,10 +105,16 @@ export function readArguments(
         luns: { type: 'string' },
         memory: { type: 'string' },
         cmdline: { type: 'string' },
+        cold: { type: 'boolean' },
+        cache: { type: 'string' },
         kernel: { type: 'string' },
         initrd: { type: 'string' },
         console: { type: 'boolean' },
         timeout: { type: 'string' },
+        import: { type: 'string' },
+        export: { type: 'string' },
+        format: { type: 'string' },
+        metadata: { type: 'string' },
         'chunk-info': { type: 'string' },
         'reset-fail': { type: 'string' },
         'write-fail': { type: 'string' },
@@ -101,6 +133,14 @@ export function readArguments(
   const timeoutSec = wholeNumber(values.timeout ?? '600', 1, 86_400);
   if (timeoutSec === undefined)
     return { error: `--timeout is ${values.timeout}; it takes whole seconds from 1 to 86400, such as 600.` };
+  const cache = CACHE_MODES.find((mode) => mode === values.cache);
+  if (values.cache !== undefined && cache === undefined)
+    return { error: `--cache is ${values.cache}; it takes ${CACHE_MODES.join(', ')}.` };
+  const format = FORMATS.find((one) => one === values.format);
+  if (values.format !== undefined && format === undefined)
+    return { error: `--format is ${values.format}; it takes ${FORMATS.join(', ')}.` };
+  if (values.metadata !== undefined && values.import === undefined)
+    return { error: '--metadata goes with --import, which is not there; add it or leave --metadata out.' };
   let luns: LabArguments['luns'];
   if (values.luns !== undefined) {
     const range = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(values.luns);
@@ -112,6 +152,7 @@ export function readArguments(
     device: values.device ?? defaults.device,
     sizeBytes: size.bytes,
     chosen: values.device !== undefined || values.size !== undefined,
+    sizeGiven: values.size !== undefined,
     media: values.media,
     commands: values.exec ?? [],
     report: values.report ?? false,
@@ -119,12 +160,18 @@ export function readArguments(
     luns,
     memoryMiB,
     cmdline: values.cmdline ?? '',
+    cold: values.cold ?? false,
+    cache,
     kernel: values.kernel,
     initrd: values.initrd,
     script: values.script,
     showConsole: values.console ?? false,
     timeoutMs: timeoutSec * 1000,
     help: values.help ?? false,
+    import: values.import,
+    export: values.export,
+    format,
+    metadata: values.metadata,
     files: {
       chunkInfo: values['chunk-info'],
       resetFail: values['reset-fail'],

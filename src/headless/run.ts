@@ -3,12 +3,15 @@ import { CommandTimeout } from '../lab/control-channel.ts';
 import { buildConfig, mediumOf } from '../lab/device-line.ts';
 import { LabError, sentenceOf } from '../lab/errors.ts';
 import { Lab, RESTARTING } from '../lab/lab.ts';
+import type { DeviceFiles } from '../lab/types.ts';
 import type { DiskCatalogue, DiskSpec } from '../storage/catalogue.ts';
 import { FileCatalogue } from '../storage/file.ts';
 import { MemoryCatalogue } from '../storage/memory.ts';
 import type { LabArguments } from './arguments.ts';
+import { findBootStates } from './boot-states.ts';
 import { readDeviceFiles } from './device-files.ts';
-import { nodeEnvironment } from './node-environment.ts';
+import { exportDisk, importDisk } from './disk-files.ts';
+import { guestFolder, nodeEnvironment } from './node-environment.ts';
 
 const USAGE_ERROR = 2;
 /** As timeout(1) answers. */
@@ -19,17 +22,22 @@ const TTY = 0;
 
 /** Boots, runs the commands, prints what they print; answers with the exit status. */
 export async function runLab(args: LabArguments): Promise<number> {
-  const files = await readDeviceFiles(args.files);
-  const built = buildConfig(args.device, args.sizeBytes, files);
+  const { import: from } = args;
+  // Of an imported disk states and bad blocks are what they were; a file of bad blocks belongs to the import.
+  const files = await readDeviceFiles(
+    from === undefined ? args.files : { ...args.files, chunkInfo: undefined, badBlocks: undefined },
+  );
+  const built = buildConfig(args.device, args.sizeBytes, from === undefined || args.chosen ? files : {});
   if (!built.ok) {
     console.error(built.error);
     return USAGE_ERROR;
   }
   const commands = [...(args.script === undefined ? [] : [await readScript(args.script)]), ...args.commands];
-  const interactive = commands.length === 0;
+  const transfers = args.import !== undefined || args.export !== undefined;
+  const interactive = commands.length === 0 && !transfers;
   if (interactive && !process.stdin.isTTY) {
     console.error(
-      'Nothing to do: give --exec, --script or --report, or run it on a terminal; --help lists the options.',
+      'Nothing to do: give --exec, --script, --import, --export or --report, or run it on a terminal; --help lists the options.',
     );
     return USAGE_ERROR;
   }
@@ -41,6 +49,21 @@ export async function runLab(args: LabArguments): Promise<number> {
     ...mediumOf(built.config),
   };
   const { catalogue, diskId } = await openCatalogue(args, spec);
+  const status =
+    commands.length > 0 || interactive ? await runMachine(args, commands, files, catalogue, diskId) : 0;
+  if (args.export !== undefined) await exportDisk(args, catalogue, diskId, args.export);
+  return status;
+}
+
+/** Boots on a disk and runs the commands, or the guest's shell where there are none. */
+async function runMachine(
+  args: LabArguments,
+  commands: readonly string[],
+  files: DeviceFiles,
+  catalogue: DiskCatalogue,
+  diskId: string,
+): Promise<number> {
+  const interactive = commands.length === 0;
   const said = new Set<string>();
   /** One sentence for one thing: a panic is a notice, a power state and a failed command. */
   const say = (sentence: string) => {
@@ -49,7 +72,7 @@ export async function runLab(args: LabArguments): Promise<number> {
   };
   let off: () => void = () => {};
   const isOff = new Promise<void>((resolve) => (off = resolve));
-  const lab = new Lab(nodeEnvironment(), {
+  const lab = new Lab(nodeEnvironment(guestFolder, findBootStates()), {
     console: (tty, bytes) => {
       if (tty !== TTY) return;
       if (interactive) process.stdout.write(bytes);
@@ -69,6 +92,8 @@ export async function runLab(args: LabArguments): Promise<number> {
     diskId,
     memoryMiB: args.memoryMiB,
     cmdline: args.cmdline,
+    cold: args.cold,
+    ...(args.cache && { cache: args.cache }),
     ...(Object.keys(files).length === 0 ? {} : { files }),
     ...(args.kernel === undefined ? {} : { kernel: await readImage(args.kernel) }),
     ...(args.initrd === undefined ? {} : { initrd: await readImage(args.initrd) }),
@@ -114,6 +139,10 @@ async function openCatalogue(
   spec: DiskSpec,
 ): Promise<{ catalogue: DiskCatalogue; diskId: string }> {
   const { media } = args;
+  if (args.import !== undefined) {
+    const catalogue = media === undefined ? new MemoryCatalogue() : FileCatalogue.ofFile(media);
+    return { catalogue, diskId: (await importDisk(args, catalogue, args.import)).id };
+  }
   if (media === undefined) {
     const catalogue = new MemoryCatalogue();
     return { catalogue, diskId: (await catalogue.create(spec)).id };

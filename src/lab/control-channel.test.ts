@@ -128,6 +128,26 @@ describe('ready', () => {
     expect(await control.ready).toBe(1);
   });
 
+  it('comes with an answer from an agent that was there before the channel', async () => {
+    const { control, sent, id } = channel();
+    const begun: string[] = [];
+    control.onagentstart = () => {
+      begun.push('start');
+      control.setClock(0);
+    };
+    control.meetRunning();
+    // What the agent has to be told comes before the question.
+    expect(sent.map(({ type }) => type)).toEqual([5, 3]);
+    control.receive(frame(0x83, id(), 1));
+    expect(await control.ready).toBe(1);
+    expect(begun).toEqual(['start']);
+    // It starts anew: what it was doing is lost.
+    const result = control.exec('x');
+    control.receive(HELLO);
+    await expect(result).rejects.toThrow('was restarted');
+    expect(begun).toEqual(['start', 'start']);
+  });
+
   it('rejects when the agent speaks another version', async () => {
     const { control } = channel();
     control.receive(frame(0x83, 0, 2));

@@ -129,6 +129,16 @@ export class ControlChannel {
     this.#trySend(PING, this.#newId());
   }
 
+  /**
+   * The guest's agent said hello before this channel was there, in a machine that was restored: what its
+   * start has to bring is sent now, and its answer to a sign of life resolves {@link ready}.
+   */
+  meetRunning(): void {
+    this.#greeted = true;
+    this.onagentstart?.();
+    this.ping();
+  }
+
   /** Tells the guest the size of the terminal on /dev/ttyS`tty`. */
   winsize(tty: number, cols: number, rows: number): void {
     const payload = new Uint8Array(6);

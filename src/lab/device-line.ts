@@ -5,6 +5,7 @@
 import type { ControllerConfig } from '../device/config.ts';
 import { deriveGeometry } from '../flash/geometry.ts';
 import { PLAIN_UNIT_BYTES } from '../flash/plain.ts';
+import { cacheOfDrive } from './device-line-cache.ts';
 import { build12, buildPlain } from './device-line-12.ts';
 import { type BuildResult, finish, type Understood } from './device-line-build.ts';
 import { DIALECTS, type GivenDevice, type Recognised, recognise } from './device-line-dialect.ts';
@@ -40,7 +41,12 @@ export function buildConfig(line: string, sizeBytes: number, files: DeviceFiles 
   const understood = understand(recognised, sizeBytes, files);
   if (!understood.ok) return understood;
   const ignored = words.ignored.length === 0 ? undefined : shown(words.ignored.join(' '));
-  return finish(understood, sizeBytes, ignored);
+  const drive = cacheOfDrive(words.ignored);
+  if (!drive.ok) return fail(drive.error, 'cache');
+  const built = finish(understood, sizeBytes, ignored);
+  if (!built.ok || drive.cache === undefined) return built;
+  const { result } = built;
+  return { ...built, result: { ...result, cache: drive.cache, notes: [...result.notes, drive.note] } };
 }
 
 function understand(

@@ -19,7 +19,7 @@ export interface GuestSource {
   read(name: string, onBytes: (count: number) => void): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-interface ManifestFile {
+export interface ManifestFile {
   readonly name: string;
   readonly size: number;
   readonly sha256: string;
@@ -59,7 +59,7 @@ export async function loadGuestImages(
       doneBytes += count;
       onProgress(Math.min(doneBytes, totalBytes), totalBytes, file.name);
     });
-    await check(file, bytes);
+    await checkFile(file, bytes);
     return bytes;
   };
   const [bios, vgaBios, kernel, initrd] = await Promise.all(wanted.map(read));
@@ -103,7 +103,7 @@ function parseManifest(bytes: Uint8Array): Map<string, ManifestFile> {
 }
 
 /** Sizes always; the checksum where the browser has one to offer (pages served without TLS have not). */
-async function check(file: ManifestFile, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+export async function checkFile(file: ManifestFile, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   const damaged = (what: string) =>
     new LabError(
       'guest',

@@ -1,27 +1,39 @@
-import { barBytes, type NvmeController } from '../device/controller.ts';
-import { Machine, TICKS_PER_MS } from '../machine/machine.ts';
-import type { PciPlug } from '../machine/pci.ts';
-import type { WasmSource } from '../machine/wasm.ts';
-import type { DiskCatalogue, OpenDisk } from '../storage/catalogue.ts';
+import type { NvmeController } from '../device/controller.ts';
+import { MachineError } from '../machine/errors.ts';
+import { type Machine, TICKS_PER_MS } from '../machine/machine.ts';
+import type { CacheMode } from '../storage/cache-mode.ts';
+import type { OpenDisk } from '../storage/catalogue.ts';
 import type { GuestEvent } from '../trace/guest-event.ts';
+import {
+  type Beginning,
+  type LabEnvironment,
+  loadImages,
+  loadSaved,
+  mayBeInstant,
+  type OnProgress,
+  plugIn,
+  type PowerOptions,
+  type WiredMachine,
+} from './beginning.ts';
+import type { SavedGuest } from './boot-state.ts';
 import { ConsoleWatch } from './console-watch.ts';
 import { CommandTimeout, ControlChannel, type ExecOptions } from './control-channel.ts';
 import { LabDevice } from './device.ts';
 import { buildConfig } from './device-line.ts';
+import {
+  announceCache,
+  behindCache,
+  cacheModeOf,
+  closeDisk,
+  losePower,
+  storeAll,
+  tellFailures,
+} from './disk-cache.ts';
 import { LabError, sentenceOf } from './errors.ts';
-import { DEFAULT_CMDLINE, type GuestImages } from './guest-images.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
-import type { BootProgress, DeviceFiles, ExecResult, Notice, PowerState } from './types.ts';
-
-/** What a lab needs from the place it runs in: a worker of the page, or Node. */
-export interface LabEnvironment {
-  readonly wasm: WasmSource;
-  /** Loads and checks the guest's files; asked again at each power-on, so it should remember. */
-  guestImages(
-    onProgress: (doneBytes: number, totalBytes: number, name: string) => void,
-  ): Promise<GuestImages>;
-}
+import { wakeCommand } from './rest.ts';
+import type { BootProgress, ExecResult, Notice, PowerState } from './types.ts';
 
 /** Told what happens. Nothing is called after power is off again but `power` itself. */
 export interface LabObserver {
@@ -37,25 +49,8 @@ export interface LabObserver {
   closing?(device: LabDevice): void;
 }
 
-export interface PowerOptions {
-  /** Where the disk is kept, and which one it is. */
-  readonly catalogue: DiskCatalogue;
-  readonly diskId: string;
-  /** 64 to 1024. */
-  readonly memoryMiB: number;
-  /** Kernel command line; empty for the usual one. */
-  readonly cmdline: string;
-  /** A reader's own kernel (bzImage) and initramfs instead of the built-in ones. */
-  readonly kernel?: ArrayBuffer;
-  readonly initrd?: ArrayBuffer;
-  /** What a device line names files for: faults, and the chunks or bad blocks that a new disk begins with. */
-  readonly files?: DeviceFiles;
-}
+export type { LabEnvironment, PowerOptions };
 
-/** The slot of the NVMe function: 0000:00:08.0. */
-const NVME_SLOT = 8;
-const CLASS_NVM_EXPRESS = 0x010802;
-const MIB = 1024 * 1024;
 const SHUTDOWN_MS = 15_000;
 const ENTROPY_BYTES = 64;
 /** setTimeout's largest delay; above it fires at once. */
@@ -76,8 +71,15 @@ interface Running {
   readonly control: ControlChannel;
   readonly trace: GuestTrace;
   readonly heartbeat: Heartbeat;
-  readonly startedMs: number;
+  /** The agent has answered; after an instant start, the guest has its disk and its shells too. */
+  readonly ready: Promise<void>;
 }
+
+type Progress = (
+  stage: BootProgress['stage'],
+  detail: string,
+  bytes?: { doneBytes: number; totalBytes: number },
+) => void;
 
 /**
  * One lab: a disk, the device made of it, and a machine it is plugged into. Powering off lets go of all
@@ -124,6 +126,11 @@ export class Lab {
     return this.running?.disk.summary.id;
   }
 
+  /** How the open disk is cached. */
+  get cacheMode(): CacheMode | undefined {
+    return this.running && cacheModeOf(this.running.disk);
+  }
+
   /** Units the open disk holds now. */
   get unitsStored(): number | undefined {
     return this.running?.disk.unitsStored();
@@ -164,7 +171,11 @@ export class Lab {
   /** Pulls the plug; does not wait for a shutdown or a download that is under way. */
   powerCut(): Promise<void> {
     this.hurry();
-    return this.inTurn(() => this.cut('power cut'));
+    return this.inTurn(() => {
+      // A guest that has shut itself down has nothing more to lose.
+      if (this.running && this.state !== 'halted') losePower(this.running.disk);
+      return this.cut('power cut');
+    });
   }
 
   /** Pulls the plug and switches on again with the same options. */
@@ -203,32 +214,48 @@ export class Lab {
   private async doPowerOn(options: PowerOptions, hurry: Promise<void>): Promise<void> {
     if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
     this.lastOptions = options;
+    const { environment } = this;
     const startedMs = performance.now();
-    const progress = (
-      stage: BootProgress['stage'],
-      detail: string,
-      bytes?: { doneBytes: number; totalBytes: number },
-    ) => this.observer.boot({ stage, detail, elapsedMs: performance.now() - startedMs, ...bytes });
     this.setPower('loading', '');
+    let start: BootProgress['start'] = mayBeInstant(options, environment) ? 'instant' : 'cold';
+    const progress: Progress = (stage, detail, bytes) =>
+      this.observer.boot({ stage, detail, start, elapsedMs: performance.now() - startedMs, ...bytes });
+    /** Whatever is wrong with a saved guest, there is the other way. */
+    const goCold = (error: unknown): Promise<Beginning> => {
+      if (error instanceof LabError && error.code === 'power') throw error;
+      start = 'cold';
+      this.tell('warning', 'instant', `${sentenceOf(error)} The guest boots instead, which takes longer.`);
+      return this.load((onProgress) => loadImages(environment, onProgress), progress, hurry);
+    };
     let disk: OpenDisk | undefined;
     try {
-      progress('fetch', '', { doneBytes: 0, totalBytes: 0 });
-      const images = await Promise.race([
-        this.environment.guestImages((doneBytes, totalBytes, name) => {
-          if (this.state === 'loading') progress('fetch', name, { doneBytes, totalBytes });
-        }),
-        hurry.then(() => {
-          throw new LabError('power', 'The power was cut while the guest was being loaded.');
-        }),
-      ]);
+      let beginning = await (start === 'instant'
+        ? this.load((onProgress) => loadSaved(environment, options, onProgress), progress, hurry).catch(
+            goCold,
+          )
+        : this.load((onProgress) => loadImages(environment, onProgress), progress, hurry));
+      if ('images' in beginning) start = 'cold';
       progress('unpack', '');
       disk = await options.catalogue.open(options.diskId);
       const { deviceLine, sizeBytes } = disk.summary;
       const built = buildConfig(deviceLine, sizeBytes, options.files);
       if (!built.ok) throw new LabError('device', built.error);
-      const device = await LabDevice.open(built.config, disk);
+      disk = behindCache(disk, options.cache ?? built.result.cache);
+      const device = await LabDevice.open(announceCache(built.config, disk), disk);
       this.observer.opened?.(device);
-      this.running = await this.startMachine(options, images, disk, device, startedMs, progress);
+      if (start === 'instant') progress('restore', '');
+      const wired = await plugIn(environment, options, beginning, device).catch(async (error: unknown) => {
+        if (!(error instanceof MachineError) || error.code !== 'state') throw error;
+        beginning = await goCold(error);
+        return plugIn(environment, options, beginning, device);
+      });
+      this.running = this.connect(
+        wired,
+        disk,
+        device,
+        'saved' in beginning ? beginning.saved : undefined,
+        progress,
+      );
     } catch (error) {
       try {
         await disk?.close();
@@ -238,44 +265,35 @@ export class Lab {
       throw error;
     }
     this.setPower('booting', '');
-    progress('bios', '');
+    progress(start === 'instant' ? 'disk' : 'bios', '');
     this.running.heartbeat.start();
     this.running.machine.start();
   }
 
-  private async startMachine(
-    options: PowerOptions,
-    images: GuestImages,
+  /** Loads with progress in bytes; given up when a later power change does not want to wait. */
+  private load<T>(
+    read: (onProgress: OnProgress) => Promise<T>,
+    progress: Progress,
+    hurry: Promise<void>,
+  ): Promise<T> {
+    progress('fetch', '', { doneBytes: 0, totalBytes: 0 });
+    return Promise.race([
+      read((doneBytes, totalBytes, name) => {
+        if (this.state === 'loading') progress('fetch', name, { doneBytes, totalBytes });
+      }),
+      hurry.then(() => {
+        throw new LabError('power', 'The power was cut while the guest was being loaded.');
+      }),
+    ]);
+  }
+
+  private connect(
+    { machine, controller }: WiredMachine,
     disk: OpenDisk,
     device: LabDevice,
-    startedMs: number,
-    progress: (stage: BootProgress['stage'], detail: string) => void,
-  ): Promise<Running> {
-    let controller: NvmeController | undefined;
-    const plug: PciPlug = {
-      slot: NVME_SLOT,
-      name: 'nvme',
-      vendorId: device.config.vendorId,
-      deviceId: device.config.deviceId,
-      classCode: CLASS_NVM_EXPRESS,
-      revision: 2,
-      subsystemVendorId: device.config.vendorId,
-      subsystemId: device.config.deviceId,
-      bar0Bytes: barBytes(device.config),
-      attach: (ports) => (controller = device.attach(ports)),
-    };
-    const machine = await Machine.create({
-      wasm: this.environment.wasm,
-      bios: images.bios,
-      vgaBios: images.vgaBios,
-      kernel: options.kernel ?? images.kernel,
-      // One's own kernel may bring its own initramfs or work with ours.
-      initrd: options.initrd ?? images.initrd,
-      cmdline: options.cmdline.trim() === '' ? DEFAULT_CMDLINE : options.cmdline,
-      memoryBytes: options.memoryMiB * MIB,
-      plugs: [plug],
-    });
-    if (!controller) throw new LabError('device', 'The device could not be plugged in.');
+    saved: SavedGuest | undefined,
+    progress: Progress,
+  ): Running {
     const control = new ControlChannel((bytes) => machine.control.send(bytes));
     const trace = new GuestTrace(
       (bytes) => machine.trace.send(bytes),
@@ -290,12 +308,30 @@ export class Lab {
       },
     );
     this.wasReady = false;
-    const running: Running = { disk, device, machine, controller, control, trace, heartbeat, startedMs };
-    this.listen(running, progress);
+    control.onagentstart = () => {
+      // First: whatever draws random numbers in a restored guest must not draw the same as in another.
+      control.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)));
+      control.setClock(Date.now());
+      for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
+    };
+    let ready: Promise<void> = control.ready.then(() => {});
+    if (saved) {
+      control.meetRunning();
+      const { namespaces } = device.config;
+      ready = Promise.all([ready, control.exec(wakeCommand(namespaces.length))]).then(() => {
+        const encoder = new TextEncoder();
+        for (const tty of [0, 1] as const) this.observer.console(tty, encoder.encode(saved.consoles[tty]));
+        // Not before: starting to trace takes the guest longer than finding its disk.
+        trace.meetRunning();
+      });
+    }
+    ready.catch(() => {}); // nobody has to wait for it
+    const running: Running = { disk, device, machine, controller, control, trace, heartbeat, ready };
+    this.listen(running, (stage, detail) => progress(saved && stage !== 'ready' ? 'disk' : stage, detail));
     return running;
   }
 
-  private listen(running: Running, progress: (stage: BootProgress['stage'], detail: string) => void): void {
+  private listen(running: Running, progress: Progress): void {
     const { machine, control, trace, heartbeat, device, disk } = running;
     const watch = new ConsoleWatch();
     watch.onstage = (stage, detail) => {
@@ -319,12 +355,7 @@ export class Lab {
     machine.trace.onoutput = (bytes) => trace.receive(bytes);
     trace.onevents = (events) => this.observer.guestEvents?.(events);
     if (this.traceIntervalMs !== undefined) void trace.start(this.traceIntervalMs);
-    control.onagentstart = () => {
-      control.setClock(Date.now());
-      control.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)));
-      for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
-    };
-    control.ready.then(
+    running.ready.then(
       () => {
         if (this.running !== running) return;
         this.wasReady = true;
@@ -342,18 +373,14 @@ export class Lab {
     machine.onreboot = () => this.restart(running);
     machine.oncrash = (error) =>
       this.die('crashed', `${sentenceOf(error)} Restart it: what the disk acknowledged is kept.`);
-    device.onfailure = (error) =>
-      this.tell(
-        'error',
-        `storage-${error.code}`,
-        `${error.message} Nothing more is written until the power has been off; what was acknowledged is kept.`,
-      );
+    tellFailures(disk, device, (code, sentence) => this.tell('error', `storage-${code}`, sentence));
     device.activity.onrefused = (text) => this.observer.notice({ level: 'info', code: 'refused', text });
     disk.onlost = (error) => this.tell('error', 'disk-lost', error.message);
   }
 
   private onHalt(): void {
     // After a panic the kernel halts too; what was said then stays.
+    if (this.running) storeAll(this.running.disk);
     if (this.state !== 'crashed')
       this.die('halted', 'The guest has shut itself down; power off, or restart it.');
   }
@@ -412,7 +439,7 @@ export class Lab {
       try {
         await machine.destroy();
       } finally {
-        await disk.close();
+        await closeDisk(disk);
       }
     }
   }
@@ -431,16 +458,16 @@ export class Lab {
 
   /** Resolves when the guest's agent has answered: shells are there. Rejects when the power goes first. */
   async whenReady(): Promise<void> {
-    await this.on().control.ready;
+    await this.on().ready;
   }
 
   /** Runs a command in the guest with `sh -c`; output is standard output and error together. */
   async exec(command: string, options: ExecOptions = {}): Promise<ExecResult> {
-    const { control } = this.on();
+    const { control, ready } = this.on();
     if (this.wasReady) return control.exec(command, options);
     const { timeoutMs = Infinity } = options;
     const startedMs = performance.now();
-    await within(control.ready, timeoutMs);
+    await within(ready, timeoutMs);
     const restMs = Math.max(0, Math.ceil(timeoutMs - (performance.now() - startedMs)));
     return control.exec(command, { ...options, timeoutMs: restMs });
   }

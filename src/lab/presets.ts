@@ -1,3 +1,5 @@
+export { CACHE_MODES } from '../storage/cache-mode.ts';
+
 /** Disks to start from. Every one is accepted by the parser and works with pblk by our own report (tested). */
 export interface DiskPreset {
   readonly id: string;

@@ -13,6 +13,8 @@ import { type AddressRun, Lba, MAX_LBA, type TraceShape, type TraceSink, tee } f
 /** Where the logical address is in the out-of-band bytes: struct pblk_sec_meta { u64 reserved; __le64 lba }, pblk.h. */
 const LBA_AT = 8;
 const SEC_META_BYTES = 16;
+/** Of ADDR_EMPTY (~0ULL), pblk.h. */
+const ADDR_EMPTY_HALF = 0xffff_ffff;
 const PAGE_BYTES = 4096;
 /** Records that nobody has fetched are kept up to this many bytes. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
@@ -31,6 +33,7 @@ export class TraceTap implements Telemetry {
   private readonly nowMs: () => number;
   private readonly table: BlockTable | undefined;
   private readonly g: DerivedGeometry;
+  private readonly isUnitOneWrite: boolean;
   private readonly lbas: Uint32Array;
   private readonly same: Uint8Array;
   /** Of each block's sectors, since its last erase. */
@@ -42,6 +45,7 @@ export class TraceTap implements Telemetry {
     this.nowMs = nowMs;
     this.table = table;
     this.g = deriveGeometry(shape);
+    this.isUnitOneWrite = shape.wsOpt === this.g.secsPerUnit;
     this.lbas = new Uint32Array(Math.max(1, this.g.secsPerUnit));
     this.same = new Uint8Array(Math.max(1, this.g.secsPerUnit));
     this.model = new TraceModel(
@@ -150,7 +154,7 @@ export class TraceTap implements Telemetry {
   private readLbas(slot: number, secs: number, unitBytes: Uint8Array): void {
     const { oobSizeBytes, unitOobOffset } = this.g;
     if (oobSizeBytes < SEC_META_BYTES) {
-      this.lbas.fill(Lba.unknown, 0, secs);
+      this.readPackedLbas(slot, secs, unitBytes);
       return;
     }
     for (let i = 0; i < secs; i++) {
@@ -158,6 +162,30 @@ export class TraceTap implements Telemetry {
       const low = u32(unitBytes, at);
       const high = u32(unitBytes, at + 4);
       this.lbas[i] = high === 0 && low <= MAX_LBA ? low : Lba.empty;
+    }
+  }
+
+  /**
+   * Without room out of band pblk puts the same structures into the last sector of each write (pblk-core.c
+   * pblk_get_meta_for_writes), which is one unit then: 16 bytes for each sector, that last one included.
+   */
+  private readPackedLbas(slot: number, secs: number, unitBytes: Uint8Array): void {
+    const { secsPerUnit, secSizeBytes } = this.g;
+    const listAt = (secsPerUnit - 1) * secSizeBytes + LBA_AT;
+    this.lbas.fill(Lba.unknown, 0, secs);
+    if (!this.isUnitOneWrite) return;
+    // What pads a line after a power cut is zeros, the list included; a list of pblk's has its own sector empty.
+    let isZero = true;
+    for (let i = 0; i < secsPerUnit; i++) {
+      const low = u32(unitBytes, listAt + i * SEC_META_BYTES);
+      const high = u32(unitBytes, listAt + i * SEC_META_BYTES + 4);
+      if ((high !== 0 || low > MAX_LBA) && (high & low) >>> 0 !== ADDR_EMPTY_HALF) return;
+      isZero &&= low === 0 && high === 0;
+    }
+    for (let i = 0; i < secs; i++) {
+      const at = listAt + (slot + i) * SEC_META_BYTES;
+      const isEmpty = isZero || u32(unitBytes, at + 4) !== 0;
+      this.lbas[i] = isEmpty ? Lba.empty : u32(unitBytes, at);
     }
   }
 

@@ -2,6 +2,7 @@
 
 import type { ChunkWriteRules } from '../flash/chunk-options.ts';
 import type { Geometry } from '../flash/geometry.ts';
+import type { CacheMode } from '../storage/cache-mode.ts';
 import type { Segment } from '../trace/encode.ts';
 
 /** Where a machine is in its life. */
@@ -16,7 +17,9 @@ export type PowerState =
 
 /** One step of starting, with numbers, so that nobody watches a spinner. */
 export interface BootProgress {
-  readonly stage: 'fetch' | 'unpack' | 'bios' | 'kernel' | 'init' | 'ready';
+  readonly stage: 'fetch' | 'unpack' | 'restore' | 'bios' | 'kernel' | 'init' | 'disk' | 'ready';
+  /** Instant: fetch, unpack, restore, disk, ready. Cold: fetch, unpack, bios, kernel, init, ready. */
+  readonly start: 'instant' | 'cold';
   /** What is being fetched or the last kernel line, already cleaned of control characters. */
   readonly detail: string;
   /** Bytes done and in all while fetching; absent elsewhere. */
@@ -92,6 +95,8 @@ export interface DeviceLineOk {
   readonly sizeBytes: number;
   /** ws_min, ws_opt and mw_cunits (2.0 only). */
   readonly writeRules?: ChunkWriteRules;
+  /** What a `-drive` of the command line says of the cache. */
+  readonly cache?: CacheMode;
 }
 
 /** Contents of the files that a device line names; the names themselves are only names here. */
@@ -133,6 +138,7 @@ export interface MapShape extends Geometry {
 }
 
 export type { SectorAddress } from '../flash/address.ts';
+export type { CacheMode } from '../storage/cache-mode.ts';
 export type { CommandEvent, LoggedAddress } from '../device/command-log.ts';
 export type { Rule } from '../spec/rules.ts';
 

@@ -102,6 +102,28 @@ describe('SerialPort', () => {
     expect(bursts).toEqual([1, 64]);
   });
 
+  it('is quiet when nothing is under way and nothing holds it back', () => {
+    const { uart, serial } = port();
+    expect(serial.isQuiet).toBe(true);
+    serial.send(hundred); // 64 in the UART, 36 waiting
+    expect(serial.isQuiet).toBe(false);
+    uart.input.length = 0;
+    serial.pump();
+    expect(serial.isQuiet).toBe(false);
+    uart.input.length = 0;
+    expect(serial.isQuiet).toBe(true);
+    serial.output(65);
+    expect(serial.isQuiet).toBe(false);
+    serial.flush();
+    expect(serial.isQuiet).toBe(true);
+    serial.output(0x13);
+    serial.flush();
+    expect(serial.isQuiet).toBe(false);
+    serial.output(0x11);
+    serial.flush();
+    expect(serial.isQuiet).toBe(true);
+  });
+
   it('trickles when XON never comes', () => {
     vi.useFakeTimers();
     const { uart, bursts, serial } = port();

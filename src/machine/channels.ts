@@ -30,6 +30,11 @@ abstract class PacedChannel implements ByteChannel {
     return this.#waiting.length;
   }
 
+  /** Nothing is under way in either direction, and nothing holds back what comes next. */
+  get isQuiet(): boolean {
+    return this.#waiting.length === 0 && this.gathered.length === 0;
+  }
+
   send(bytes: Uint8Array): void {
     if (this.#closed) throw new MachineError('ended', `The machine is off, so ${this.#name} takes no input.`);
     if (this.#waiting.length + bytes.length > MAX_WAITING_BYTES) {
@@ -102,6 +107,10 @@ export class SerialPort extends PacedChannel {
     super(name);
     this.#uart = uart;
     this.#receive = receive;
+  }
+
+  override get isQuiet(): boolean {
+    return super.isQuiet && this.#uart.input.length === 0 && this.#stoppedUntilMs === null;
   }
 
   /** A byte the guest sent. */

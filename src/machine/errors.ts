@@ -9,6 +9,8 @@ export type MachineErrorCode =
   | 'slot' // a PCI function cannot be plugged in where it was asked for
   | 'file' // a name or a file in the shared directory
   | 'input' // more input is waiting than the machine keeps
+  | 'busy' // it cannot be saved now: something is on its way
+  | 'state' // a saved state cannot be restored
   | 'ended' // the machine halted, was reset, crashed or was destroyed
   | 'emulator'; // the emulator itself failed
 

@@ -57,7 +57,7 @@ export class InterruptRouter {
   }
 
   raise(pciId: number): void {
-    const line = this.#route(pciId);
+    const line = this.route(pciId);
     const before = this.#lines.get(pciId);
     if (before !== undefined && before !== line) this.lower(pciId);
     if (line === null) return;
@@ -84,8 +84,13 @@ export class InterruptRouter {
     return this.#asserting.get(line) ?? new Set();
   }
 
+  /** True while no function asserts a line. */
+  get isQuiet(): boolean {
+    return this.#lines.size === 0;
+  }
+
   /** PIRQ swizzle of the PIIX3 as v86 has it: pin and slot choose one of four routes. Null when it leads nowhere. */
-  #route(pciId: number): number | null {
+  route(pciId: number): number | null {
     const { device_spaces, isa_bridge_space8 } = this.#cpu.devices.pci;
     const pin = ((device_spaces[pciId]?.[INTERRUPT_PIN_DWORD] ?? 0) >> 8) & 0xff;
     if (pin === 0) return null;

@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 /** v86 puts the initramfs here (src/kernel.js), so RAM must reach beyond. */
 export const INITRD_ADDRESS = 64 * MIB;
 /** v86 puts the protected-mode kernel here. */
-const KERNEL_ADDRESS = MIB;
+export const KERNEL_ADDRESS = MIB;
 export const MIN_MEMORY_BYTES = 64 * MIB;
 export const MAX_MEMORY_BYTES = 1024 * MIB;
 
@@ -63,7 +63,7 @@ export function checkKernel(bytes: Bytes, cmdline: string): void {
   if (version < 0x206) refuse(`its boot protocol is ${version >> 8}.${version & 0xff}, and 2.6 is the least`);
   if ((view.getUint8(LOADFLAGS) & LOADED_HIGH) === 0)
     refuse('it is a zImage, and only a bzImage is loaded high');
-  const setupBytes = ((view.getUint8(SETUP_SECTS) || 4) + 1) * 512;
+  const setupBytes = setupBytesOf(image);
   const wholeBytes = setupBytes + view.getUint32(SYSSIZE, true) * 16;
   if (setupBytes >= image.length || image.length + 15 < wholeBytes) {
     refuse(`it is cut short at ${image.length} of ${wholeBytes} bytes`);
@@ -72,6 +72,17 @@ export function checkKernel(bytes: Bytes, cmdline: string): void {
     refuse(`its ${image.length} bytes do not fit below the initramfs at ${INITRD_ADDRESS / MIB} MiB`);
   }
   checkCmdline(cmdline, view.getUint32(CMDLINE_SIZE, true));
+}
+
+/** Bytes of a bzImage before the protected-mode kernel. */
+function setupBytesOf(image: Uint8Array): number {
+  return ((image[SETUP_SECTS] || 4) + 1) * 512;
+}
+
+/** Bytes of a bzImage that v86 puts at {@link KERNEL_ADDRESS}. */
+export function protectedBytesOf(bytes: Bytes): number {
+  const image = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  return image.length - setupBytesOf(image);
 }
 
 /** Throws unless v86, which copies one byte per character, passes this command line on unchanged. */

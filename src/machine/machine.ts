@@ -6,39 +6,40 @@
  * nothing is fetched except the WebAssembly when it is given as a path.
  *
  * Left out: keyboard, mouse, sound, network, disks other than what is plugged in, ACPI (so the guest has
- * no power button, and `poweroff` ends in HLT), saved states.
+ * no power button, and `poweroff` ends in HLT). A machine with functions of ours in it cannot be saved.
  */
-import { V86, type V86Options } from 'v86';
 import { type ByteChannel, SerialPort, VirtioConsolePort } from './channels.ts';
 import { MachineClock } from './clock.ts';
+import { type BootImages, type Core, GuestReset, startCore } from './core.ts';
 import { MachineError, reasonOf } from './errors.ts';
 import { NinePFiles, type SharedFiles } from './files.ts';
 import { InterruptRouter, RegisterAccess } from './interrupt.ts';
+import { forgetImage } from './forget-image.ts';
 import {
-  type Bytes,
   checkFirmware,
   checkInitrd,
   checkKernel,
   checkMemorySize,
-  ownBuffer,
+  protectedBytesOf,
 } from './kernel-image.ts';
-import { guardNineP } from './nine-p.ts';
 import { PciBus, type PciPlug } from './pci.ts';
-import { type V86Cpu, type V86Emulator, type V86Main, WASM_TABLE_OFFSET } from './v86-types.ts';
+import { checkSaved, restoreCore, saveCore, type SavedMachine, whyBusy } from './saved-state.ts';
 import { compileWasm, type WasmSource } from './wasm.ts';
 
-export interface MachineOptions {
+interface Hardware {
   readonly wasm: WasmSource;
-  readonly bios: Bytes;
-  readonly vgaBios: Bytes;
-  /** A bzImage. None of the images is changed or kept. */
-  readonly kernel: Bytes;
-  /** An initramfs, loaded at 64 MiB. */
-  readonly initrd?: Bytes;
-  readonly cmdline: string;
   /** 64 to 1024 MiB, whole MiB. */
   readonly memoryBytes: number;
   readonly plugs: readonly PciPlug[];
+}
+
+export interface MachineOptions extends Hardware, BootImages {
+  /** Zero the packed kernel in RAM when it has unpacked itself: for a machine that will be saved. */
+  readonly forgetKernelImage?: boolean;
+}
+
+export interface RestoreOptions extends Hardware {
+  readonly saved: SavedMachine;
 }
 
 /**
@@ -60,9 +61,6 @@ export const TICKS_PER_MS = 1e6;
 
 const SAME_MOMENT_MS = 0.05;
 const MOMENT_ATTEMPTS = 4;
-
-/** Thrown through the guest's instruction when it asks for a reset: this machine executes nothing after it. */
-class GuestReset extends Error {}
 
 export class Machine {
   /** The two serial ports, ttyS0 and ttyS1. */
@@ -86,7 +84,10 @@ export class Machine {
   readonly #channels: readonly [SerialPort, SerialPort, VirtioConsolePort, VirtioConsolePort];
   readonly #files: NinePFiles;
   readonly #clock: MachineClock;
+  readonly #router: InterruptRouter;
   readonly #bus: PciBus;
+  /** Called after each slice until it answers true. */
+  #afterSlice: (() => boolean) | null = null;
   #insideTick = false;
   #pauseWanted = false;
   #sawFinalHalt = false;
@@ -100,7 +101,31 @@ export class Machine {
     checkKernel(options.kernel, options.cmdline);
     if (options.initrd !== undefined) checkInitrd(options.initrd.byteLength, options.memoryBytes);
     const module = await compileWasm(options.wasm);
-    return new Machine(await startCore(options, module), options.plugs);
+    const machine = new Machine(await startCore(module, options.memoryBytes, options), options.plugs);
+    const cpu = machine.#core?.main.cpu;
+    if (options.forgetKernelImage === true && cpu !== undefined) {
+      machine.#afterSlice = forgetImage(cpu, protectedBytesOf(options.kernel));
+    }
+    return machine;
+  }
+
+  /**
+   * Builds a machine that goes on where another one was saved, paused. Its plugs are new to the guest, which
+   * has to rescan its bus, and the guest's wall clock and random numbers are those of the other: see to both.
+   * Rejects with a MachineError, code `state` when the state is no good; no plug was attached then.
+   */
+  static async restore(options: RestoreOptions): Promise<Machine> {
+    checkMemorySize(options.memoryBytes);
+    checkSaved(options.saved, options.memoryBytes);
+    const module = await compileWasm(options.wasm);
+    const core = await startCore(module, options.memoryBytes, null);
+    try {
+      restoreCore(core, options.saved);
+    } catch (error) {
+      core.destroy();
+      throw error;
+    }
+    return new Machine(core, options.plugs);
   }
 
   private constructor(core: Core, plugs: readonly PciPlug[]) {
@@ -113,10 +138,12 @@ export class Machine {
     core.oncrash = (error) => this.#crash(error);
 
     const access = new RegisterAccess();
-    this.#bus = new PciBus(cpu, new InterruptRouter(cpu, access), access, this.#clock);
+    this.#router = new InterruptRouter(cpu, access);
+    this.#bus = new PciBus(cpu, this.#router, access, this.#clock);
     const { run_hardware_timers } = cpu;
     cpu.run_hardware_timers = (acpiEnabled, nowMs) => {
       this.#clock.drain();
+      if (this.#afterSlice?.() === true) this.#afterSlice = null;
       return run_hardware_timers.call(cpu, acpiEnabled, nowMs);
     };
 
@@ -181,7 +208,8 @@ export class Machine {
 
   /**
    * What the guest's time stamp counter shows now, beside the host's clock. The counter is that clock,
-   * in nanoseconds since the machine was made (TICKS_PER_MS); a guest may set it to something else.
+   * in nanoseconds since the machine was made (TICKS_PER_MS), and what it was before if it was restored; a
+   * guest may set it to something else.
    */
   timeStamp(): TimeStamp | undefined {
     if (this.#core === null) return undefined;
@@ -217,6 +245,29 @@ export class Machine {
       this.#state = 'ready';
       this.#core?.stop();
     }
+  }
+
+  /**
+   * A copy of the whole machine; it may go on afterwards. Throws a MachineError with the code `busy` unless
+   * it is paused and at rest (saved-state.ts says what that takes): let it run some more and try again.
+   */
+  save(): SavedMachine {
+    const core = this.#core;
+    const busy =
+      core === null
+        ? 'it is off'
+        : whyBusy({
+            isPaused: this.#state === 'ready',
+            isIdle: this.idle,
+            hasPlugs: !this.#bus.isEmpty,
+            linesQuiet: this.#router.isQuiet,
+            channelsQuiet: this.#channels.every((channel) => channel.isQuiet),
+            filesPending: core.nineP.pending,
+          });
+    if (core === null || busy !== null) {
+      throw new MachineError('busy', `The machine cannot be saved now: ${busy}.`);
+    }
+    return saveCore(core);
   }
 
   /** Ends the machine: no callback is made after this, and its memory, timers and worker are let go. */
@@ -278,162 +329,6 @@ export class Machine {
     this.#core?.destroy();
     this.#core = null;
   }
-}
-
-/** v86, built and initialised, with every way out of its loop taken over. */
-class Core {
-  readonly emulator: V86Emulator;
-  readonly main: V86Main;
-  /** Gets each slice as a function that executes it. */
-  ontick: ((tick: () => void) => void) | null = null;
-  /** The CPU executed HLT with interrupts off. */
-  onhalt: (() => void) | null = null;
-  /** Something failed outside a slice. */
-  oncrash: ((error: unknown) => void) | null = null;
-  #destroyed = false;
-  #clearTimer: (() => void) | null = null;
-
-  constructor(emulator: V86Emulator, main: V86Main) {
-    this.emulator = emulator;
-    this.main = main;
-    // All of v86's ways to go on (setImmediate, setTimeout, the nested worker's message) end in do_tick,
-    // so this one place catches what is thrown in any of them.
-    const { do_tick } = main;
-    main.do_tick = () => this.ontick?.(() => do_tick.call(main));
-    if (main.worker === null) this.#ownTimers();
-    this.#guardTranslation(main.cpu);
-    emulator.bus.register('cpu-event-halt', () => this.onhalt?.(), this);
-  }
-
-  /** Stops the loop at once; `main.run()` starts it again. Only from outside a slice, or after its end. */
-  stop(): void {
-    this.main.tick_counter++; // what was asked for before is no longer the latest, and is ignored
-    this.main.running = false;
-    this.main.stopping = false;
-    this.#clearTimer?.();
-  }
-
-  destroy(): void {
-    this.#destroyed = true;
-    this.stop();
-    this.main.destroy();
-    this.ontick = this.onhalt = this.oncrash = null;
-  }
-
-  /** In Node, v86's timers cannot be taken back; ours can, so that nothing keeps the process alive. */
-  #ownTimers(): void {
-    const { main } = this;
-    const timers = globalThis as unknown as {
-      setImmediate(callback: () => void): unknown;
-      clearImmediate(handle: unknown): void;
-    };
-    main.yield = (delayMs, tick) => {
-      this.#clearTimer?.(); // only the latest tick counts
-      const run = (): void => {
-        this.#clearTimer = null;
-        main.yield_callback(tick);
-      };
-      if (delayMs < 1) {
-        const handle = timers.setImmediate(run);
-        this.#clearTimer = () => timers.clearImmediate(handle);
-      } else {
-        const handle = setTimeout(run, delayMs);
-        this.#clearTimer = () => clearTimeout(handle);
-      }
-    };
-  }
-
-  /** As v86 does it, except that a module that cannot be made crashes the machine and not the process. */
-  #guardTranslation(cpu: V86Cpu): void {
-    cpu.codegen_finalize = (tableIndex, start, stateFlags, pointer, length) => {
-      const code = new Uint8Array(cpu.wasm_memory.buffer, pointer >>> 0, length >>> 0);
-      WebAssembly.instantiate(code as Uint8Array<ArrayBuffer>, { e: cpu.jit_imports })
-        .then(({ instance }) => {
-          if (this.#destroyed) return;
-          cpu.wm.wasm_table.set(tableIndex + WASM_TABLE_OFFSET, instance.exports['f']);
-          cpu.codegen_finalize_finished(tableIndex, start, stateFlags);
-        })
-        .catch((error: unknown) => this.oncrash?.(error));
-    };
-  }
-}
-
-/** Constructs v86 and waits until it is initialised; rejects where v86 itself would only leave a promise unhandled. */
-function startCore(options: MachineOptions, module: WebAssembly.Module): Promise<Core> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      const memory = error instanceof RangeError || error instanceof WebAssembly.RuntimeError;
-      reject(
-        memory
-          ? new MachineError(
-              'memory',
-              `This computer has no room for the machine's memory: ${reasonOf(error)}.`,
-              error,
-            )
-          : new MachineError('emulator', `The emulator cannot be started: ${reasonOf(error)}.`, error),
-      );
-    };
-    const v86Options: Omit<V86Options, 'net_device'> & { net_device: { type: string } } = {
-      // v86 only ever calls `.then(onFulfilled)` on what this returns, and throws away that call's
-      // result: errors of its constructor are caught here or nowhere.
-      wasm_fn: (imports) =>
-        ({
-          then: (onFulfilled: (exports: WebAssembly.Exports) => void) => {
-            WebAssembly.instantiate(module, imports)
-              .then((instance) => onFulfilled(instance.exports))
-              .catch(fail);
-          },
-        }) as unknown as Promise<WebAssembly.Exports>,
-      memory_size: options.memoryBytes,
-      bios: { buffer: ownBuffer(options.bios) },
-      vga_bios: { buffer: ownBuffer(options.vgaBios) },
-      bzimage: { buffer: ownBuffer(options.kernel) }, // v86 writes into it
-      ...(options.initrd === undefined ? {} : { initrd: { buffer: exactBuffer(options.initrd) } }),
-      cmdline: options.cmdline,
-      autostart: false,
-      acpi: false,
-      disable_keyboard: true,
-      disable_mouse: true,
-      disable_speaker: true,
-      net_device: { type: 'none' }, // otherwise there is an NE2000
-      uart1: true,
-      virtio_console: { type: 'none' },
-      filesystem: {},
-    };
-    const emulator = new V86(v86Options as V86Options) as V86Emulator;
-    const { continue_init } = emulator;
-    emulator.continue_init = async (main, settings) => {
-      try {
-        const { init } = main;
-        main.init = (initSettings) => {
-          try {
-            init.call(main, initSettings);
-            takeOverReset(main.cpu);
-            guardNineP(main.cpu, emulator.fs9p);
-            resolve(new Core(emulator, main));
-          } catch (error) {
-            main.destroy();
-            fail(error);
-          }
-        };
-        await continue_init.call(emulator, main, settings);
-      } catch (error) {
-        fail(error);
-      }
-    };
-  });
-}
-
-/** The initramfs keeps its length: the kernel reads padding as a broken archive. */
-function exactBuffer(bytes: Bytes): ArrayBuffer {
-  return bytes instanceof Uint8Array ? bytes.slice().buffer : bytes;
-}
-
-/** A guest's reset (keyboard controller FEh, port CF9h) would silently boot again, with our devices as they were. */
-function takeOverReset(cpu: V86Cpu): void {
-  cpu.reboot_internal = () => {
-    throw new GuestReset('The guest asked for a reset');
-  };
 }
 
 export type { ByteChannel };

@@ -10,6 +10,11 @@ const TAG_OFFSET = 5;
 /** All files together; v86 gives a growing file half as much again as it needs. */
 const MAX_TOTAL_BYTES = MAX_FILE_BYTES * 1.5;
 
+/** Requests of the guest that have not been answered yet. */
+export interface NinePTraffic {
+  readonly pending: number;
+}
+
 type NinePConstructor = new (fs: V86FileSystem, cpu: V86Cpu, bus: V86Bus) => V86Virtio9p;
 
 /**
@@ -17,7 +22,8 @@ type NinePConstructor = new (fs: V86FileSystem, cpu: V86Cpu, bus: V86Bus) => V86
  * that nobody handles: the guest's process hangs, and Node ends. `truncate -s 10G` in the shared directory
  * is enough for that, because each file is one array. Call it before the CPU runs.
  */
-export function guardNineP(cpu: V86Cpu, fs: V86FileSystem): void {
+export function guardNineP(cpu: V86Cpu, fs: V86FileSystem): NinePTraffic {
+  const traffic = { pending: 0 };
   const { ChangeSize } = fs;
   fs.ChangeSize = async (id, size) => {
     const old = fs.inodes[id]?.size ?? 0;
@@ -31,6 +37,7 @@ export function guardNineP(cpu: V86Cpu, fs: V86FileSystem): void {
   const NineP = cpu.devices.virtio_9p.constructor as NinePConstructor;
   class GuardedNineP extends NineP {
     override async ReceiveRequest(chain: V86BufferChain): Promise<void> {
+      traffic.pending++;
       try {
         await super.ReceiveRequest(chain);
       } catch (error) {
@@ -39,9 +46,12 @@ export function guardNineP(cpu: V86Cpu, fs: V86FileSystem): void {
         const tag = cpu.read16(request.addr_low + TAG_OFFSET);
         this.SendError(tag, '', error instanceof MachineError ? ENOSPC : EIO);
         this.SendReply(chain);
+      } finally {
+        traffic.pending--;
       }
     }
   }
   // It takes over the old one's ports and its place on the PCI bus.
   cpu.devices.virtio_9p = new GuardedNineP(fs, cpu, cpu.bus);
+  return traffic;
 }

@@ -143,6 +143,10 @@ export class PciBus {
     this.#guardConfigurationWrites(cpu.devices.pci);
   }
 
+  get isEmpty(): boolean {
+    return this.#functions.size === 0;
+  }
+
   plug(plug: PciPlug): void {
     const { pci } = this.#cpu.devices;
     const pciId = plug.slot << 3;
@@ -168,6 +172,9 @@ export class PciBus {
       pci_bars: [{ size: barBytes }],
       name: plug.name,
     });
+    // A machine that was restored has its firmware behind it: this register is what it would have written.
+    const line = this.#router.route(pciId);
+    if (line !== null) new Uint8Array(space.buffer)[PCI_INTERRUPT_LINE] = line;
     const bar0 = { address, bytes: plug.bar0Bytes, alignment: barBytes };
     const plugged = new PluggedFunction(this.#cpu, this.#router, this.#access, pciId, space, bar0);
     this.#functions.set(pciId, plugged);

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { V86, type V86Options } from 'v86';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WASM_PATH } from '../../test/machine-fixtures.ts';
+import { MACHINE_VERSION } from './saved-state.ts';
 import { type V86Emulator, WASM_TABLE_OFFSET } from './v86-types.ts';
 
 let emulator: V86Emulator;
@@ -40,6 +41,8 @@ describe('v86 has what this room relies on', () => {
     const require = createRequire(import.meta.url);
     const { dependencies } = require('../../package.json') as { dependencies: Record<string, string> };
     expect(dependencies['v86']).toBe('0.5.462');
+    // Another version's saved states are another machine's.
+    expect(MACHINE_VERSION).toContain('v86 0.5.462,');
   });
 
   it('in the emulator', () => {
@@ -70,6 +73,8 @@ describe('v86 has what this room relies on', () => {
       'yield',
       'yield_callback',
       'destroy',
+      'save_state',
+      'restore_state',
     ]);
     expectAll(main, 'boolean', ['running', 'stopping', 'idle']);
     expectAll(main, 'number', ['tick_counter']);
@@ -83,6 +88,7 @@ describe('v86 has what this room relies on', () => {
       'device_lower_irq',
       'handle_irqs',
       'store_current_tsc',
+      'zero_memory',
       'jit_dirty_cache',
       'read16',
       'read_blob',
@@ -99,6 +105,7 @@ describe('v86 has what this room relies on', () => {
       cpu.in_hlt,
       cpu.instruction_counter,
       cpu.current_tsc,
+      cpu.instruction_pointer,
     ]) {
       expect(typeof view[0]).toBe('number');
       expect(typeof view.byteOffset).toBe('number');
@@ -140,7 +147,9 @@ describe('v86 has what this room relies on', () => {
   });
 
   it('in its devices', () => {
-    const { uart0, uart1, virtio_console, virtio_9p } = emulator.v86.cpu.devices;
+    const { uart0, uart1, pit, virtio_console, virtio_9p } = emulator.v86.cpu.devices;
+    expect(pit.counter_start_time).toBeInstanceOf(Float64Array);
+    expect(pit.counter_start_time.length).toBe(3);
     for (const uart of [uart0, uart1]) {
       expect(Array.isArray(uart.input)).toBe(true);
       expect(typeof uart.modem_control).toBe('number');

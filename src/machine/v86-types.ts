@@ -59,6 +59,11 @@ export interface V86Uart {
   readonly modem_control: number;
 }
 
+export interface V86Pit {
+  /** performance.now() when each of the three counters was started. */
+  readonly counter_start_time: Float64Array;
+}
+
 export interface V86VirtQueue {
   is_configured(): unknown;
   has_request(): boolean;
@@ -107,6 +112,7 @@ export interface V86Cpu {
     readonly pci: V86Pci;
     readonly uart0: V86Uart;
     readonly uart1: V86Uart;
+    readonly pit: V86Pit;
     readonly virtio_console: V86VirtioConsole;
     virtio_9p: V86Virtio9p;
   };
@@ -130,9 +136,13 @@ export interface V86Cpu {
   readonly instruction_counter: V86View;
   /** The time stamp counter as {@link store_current_tsc} found it: low half at [0], high half at [1]. */
   readonly current_tsc: V86View;
+  /** EIP as a linear address, at [0]. */
+  readonly instruction_pointer: V86View;
   readonly wm: { readonly wasm_table: WebAssembly.Table };
   readonly jit_imports: WebAssembly.ModuleImports;
   store_current_tsc(): void;
+  /** `address` and `size` in bytes of guest RAM, whole pages. */
+  zero_memory: (address: number, size: number) => void;
   device_raise_irq(line: number): void;
   device_lower_irq(line: number): void;
   handle_irqs(): void;
@@ -170,6 +180,10 @@ export interface V86Main {
   readonly worker: Worker | null;
   init(settings: unknown): void;
   run(): void;
+  /** Copies the processor, v86's devices, the shared files and all memory that is not zero. */
+  save_state(): ArrayBuffer;
+  /** Takes what save_state made, plain or as one zstd frame. Throws on a header that is not one. */
+  restore_state(state: ArrayBuffer): void;
   do_tick(): void;
   next_tick(delayMs: number): void;
   yield(delayMs: number, tick: number): void;

@@ -2,7 +2,7 @@ import { MachineError, reasonOf } from './errors.ts';
 
 /** Where v86's WebAssembly comes from. A compiled module may be shared by any number of machines. */
 export type WasmSource =
-  | { readonly module: WebAssembly.Module }
+  | { readonly module: WebAssembly.Module | Promise<WebAssembly.Module> }
   | { readonly bytes: ArrayBuffer | Uint8Array<ArrayBuffer> }
   /** A file in Node, a URL elsewhere. */
   | { readonly path: string };

@@ -3,8 +3,10 @@
  * flows (console bytes, frames of the map, notices) goes over one MessagePort as {@link WorkerMessage},
  * with transferable buffers.
  */
+import type { ContinueLines } from '../lab/disk-files/continue-lines.ts';
 import type {
   BootProgress,
+  CacheMode,
   ChunkDetails,
   CommandEvent,
   Counters,
@@ -20,6 +22,7 @@ import type {
 } from '../lab/types.ts';
 
 export type * from '../lab/types.ts';
+export type { ContinueLines } from '../lab/disk-files/continue-lines.ts';
 
 export interface DiskRow {
   readonly id: string;
@@ -54,7 +57,33 @@ export interface PowerOnOptions {
   /** A reader's own kernel and initramfs, as read by the file picker; the built-in ones otherwise. */
   readonly kernel?: ArrayBuffer;
   readonly initrd?: ArrayBuffer;
+  /** Boot the kernel, instead of going on from a guest that has booted (with the built-in kernel and the usual RAM). */
+  readonly cold?: boolean;
+  /** When writes count as done; absent: as a `-drive` of the device line says, or `writethrough`. */
+  readonly cache?: CacheMode;
 }
+
+/** How a disk leaves: our own container, or the image of qemu-nvme that fits it, in an archive with holes. */
+export type DiskFileKind = 'container' | 'image';
+
+/** The files that a disk comes in: one, or the three of branch ocssd12, which are told apart by their names. */
+export interface ImportRequest {
+  readonly files: readonly { readonly name: string; readonly blob: Blob }[];
+  readonly kept: 'indexeddb' | 'memory';
+  /** What raw files are of: they do not say it themselves. */
+  readonly deviceLine: string;
+}
+
+/**
+ * A transfer's own port, from the worker: how far it is; of an export the pieces of the file, each after it was asked
+ * for, and that the last of them was sent.
+ */
+export type TransferUp =
+  | { readonly type: 'progress'; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly type: 'piece'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly type: 'end' };
+/** To the worker. */
+export type TransferDown = { readonly type: 'next' } | { readonly type: 'cancel' };
 
 export interface LabStatus {
   readonly power: PowerState;
@@ -97,6 +126,12 @@ export interface LabRemote {
   renameDisk(id: string, name: string): Promise<DiskRow>;
   wipeDisk(id: string): Promise<DiskRow>;
   removeDisk(id: string): Promise<void>;
+  /** Sends a disk that is not in use as a file over the port; resolves when all was sent. */
+  exportDisk(id: string, kind: DiskFileKind, port: MessagePort): Promise<void>;
+  /** Makes a disk of files: whole, or not at all. The port tells how far it is. */
+  importDisk(request: ImportRequest, port: MessagePort): Promise<DiskRow>;
+  /** Command lines for the disk's exported image; undefined for a plain disk. */
+  continueLines(id: string): Promise<ContinueLines | undefined>;
 
   /** Switches the recording on or off, now and for later power-ons; both parts are on at first. */
   watch(options: WatchOptions): Promise<void>;
@@ -136,7 +171,13 @@ export interface LabRemote {
 
 export type WorkerMessage =
   | { readonly type: 'console'; readonly tty: 0 | 1; readonly bytes: Uint8Array }
-  | { readonly type: 'power'; readonly state: PowerState; readonly reason: string }
+  | {
+      readonly type: 'power';
+      readonly state: PowerState;
+      readonly reason: string;
+      /** How the disk is cached, while it is open. */
+      readonly cache?: CacheMode | undefined;
+    }
   | { readonly type: 'boot'; readonly progress: BootProgress }
   | { readonly type: 'notice'; readonly notice: Notice }
   | { readonly type: 'trace'; readonly frame: TraceFrame }

@@ -188,6 +188,8 @@ export const dsmRange = struct(16, { attributes: u32(0), blocks: u32(4), lba: u6
 export const DSM_DEALLOCATE = 1 << 2;
 /** Write Zeroes, dword 12: NVME_WZ_DEAC in the control word, which is its upper half. */
 export const WRITE_ZEROES_DEALLOCATE = 1 << 25;
+/** Reads and writes, dword 12: NVME_RW_FUA in the control word. */
+export const FORCE_UNIT_ACCESS = 1 << 30;
 /** Error recovery (feature 05h): DULBE; QEMU's NVME_ERR_REC_DULBE takes bit 16. */
 export const DULBE = 1 << 16;
 

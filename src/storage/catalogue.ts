@@ -40,6 +40,8 @@ export interface OpenDisk extends MediaStore {
   readonly summary: DiskSummary;
   /** Units stored now. */
   unitsStored(): number;
+  /** Whether a unit is stored, known without reading it. */
+  isStored(unit: number): boolean;
   /**
    * Ends when every commit under way has ended, then lets the lock go. After it every call rejects with
    * a StoreError `lost`. Safe to call twice.
@@ -54,6 +56,12 @@ export interface DiskCatalogue {
   list(): Promise<readonly DiskSummary[]>;
   /** Rejects with StoreError `io` when the spec is out of bounds; see disk-spec.ts. */
   create(spec: DiskSpec): Promise<DiskSummary>;
+  /**
+   * Makes a disk with content. `fill` writes to it while nobody else can see it; it enters the list, at once and
+   * whole, when `fill` has ended. When `fill` rejects, or the program dies in between, nothing of it stays, and
+   * what `fill` rejected with is passed on.
+   */
+  build(spec: DiskSpec, fill: (disk: OpenDisk) => Promise<void>): Promise<DiskSummary>;
   /** Takes the exclusive lock; rejects with StoreError `busy` if someone else has it. */
   open(id: string): Promise<OpenDisk>;
   /** Works while the disk is open too; then {@link OpenDisk.summary} has the new name, at the latest after a commit. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
@@ -18,6 +18,8 @@ interface Place {
   readonly elsewhere: (() => DiskCatalogue) | undefined;
   readonly catalogue: DiskCatalogue;
   readonly tidy?: () => void;
+  /** Files that are no disk's. */
+  readonly leftovers?: () => readonly string[];
 }
 
 const places: Record<string, () => Place> = {
@@ -35,6 +37,8 @@ const places: Record<string, () => Place> = {
     const catalogue: DiskCatalogue = {
       list: () => inner.list(),
       create: (spec) => inner.create(spec),
+      build: (spec, fill) =>
+        inner.build(spec, (disk) => fill(new FaultyDisk(disk, { seed: 8, delayMs: [0, 2] }))),
       open: async (id) => new FaultyDisk(await inner.open(id), { seed: 7, delayMs: [0, 2] }),
       rename: (id, name) => inner.rename(id, name),
       wipe: (id) => inner.wipe(id),
@@ -48,6 +52,7 @@ const places: Record<string, () => Place> = {
       catalogue: FileCatalogue.ofDirectory(directory),
       elsewhere: () => FileCatalogue.ofDirectory(directory),
       tidy: () => rmSync(directory, { recursive: true }),
+      leftovers: () => readdirSync(directory).filter((name) => !name.endsWith('.lnvmdisk')),
     };
   },
 };
@@ -103,6 +108,44 @@ describe.each(Object.entries(places))('catalogue and store: %s', (_name, makePla
     const listed = await catalogue.list();
     expect(listed).toHaveLength(2);
     expect(listed).toEqual(expect.arrayContaining([one, two]));
+  });
+
+  it('builds a disk with content, which is in the list when it is whole', async () => {
+    const before = await catalogue.create(spec);
+    const built = await catalogue.build({ ...spec, name: 'built' }, async (disk) => {
+      await disk.commit({ ...put(1, 99_999), shards: [{ shard: 7, bytes: bytesOf(9, 40) }] }, 'relaxed');
+      expect((await catalogue.list()).map(({ id }) => id)).toEqual([before.id]);
+      if (place.elsewhere) expect((await place.elsewhere().list()).map(({ id }) => id)).toEqual([before.id]);
+      await disk.commit({ ...empty, erased: [{ first: 1, count: 1 }] }, 'strict');
+    });
+    expect(built).toMatchObject({ ...spec, name: 'built', unitsStored: 1 });
+    expect(await catalogue.list()).toHaveLength(2);
+    const disk = await open(built.id);
+    expect(disk.unitsStored()).toBe(1);
+    expect(await disk.readUnit(1)).toBeUndefined();
+    expect(await disk.readUnit(99_999)).toEqual(bytesOf(99_999));
+    expect(await disk.loadTable()).toEqual([{ shard: 7, bytes: bytesOf(9, 40) }]);
+  });
+
+  it('leaves nothing of a disk whose filling fails, and passes the reason on', async () => {
+    const kept = await catalogue.create(spec);
+    const reason = new Error('enough');
+    await expect(
+      catalogue.build(spec, async (disk) => {
+        await disk.commit(put(1, 2, 3), 'relaxed');
+        throw reason;
+      }),
+    ).rejects.toBe(reason);
+    await expect(catalogue.build({ ...spec, unitBytes: 0 }, async () => {})).rejects.toMatchObject({
+      code: 'io',
+    });
+    await expect(
+      catalogue.build(spec, async (disk) => {
+        await disk.commit(put(100_000), 'relaxed');
+      }),
+    ).rejects.toMatchObject({ code: 'corrupt' });
+    expect((await catalogue.list()).map(({ id }) => id)).toEqual([kept.id]);
+    expect(place.leftovers?.() ?? []).toEqual([]);
   });
 
   it('keeps only known fields of a spec', async () => {

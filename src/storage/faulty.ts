@@ -165,6 +165,10 @@ export class FaultyDisk extends FaultyStore implements OpenDisk {
     return this.#disk.unitsStored();
   }
 
+  isStored(unit: number): boolean {
+    return this.#disk.isStored(unit);
+  }
+
   async close(): Promise<void> {
     await this.settled();
     await this.#disk.close();

@@ -85,6 +85,10 @@ export class FileDisk implements OpenDisk {
     return this.#state.units.size;
   }
 
+  isStored(unit: number): boolean {
+    return this.#state.units.has(unit);
+  }
+
   readUnit(unit: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     try {

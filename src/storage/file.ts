@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { StoreError } from '../flash/media-store.ts';
 import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk } from './catalogue.ts';
@@ -58,11 +58,39 @@ export class FileCatalogue implements DiskCatalogue {
     const superblock = newSuperblock(checkedSpec(spec), id);
     const path = join(this.#directory, id);
     this.#locked(path, () => {
-      if (existsSync(path))
-        throw new StoreError('io', `${path} exists already; give the name of a new file.`);
+      if (existsSync(path)) throw existsAlready(path);
       FileDisk.create(path, superblock);
     });
     return summaryOf(superblock, 'file');
+  }
+
+  /** The new file is `NAME.new`, as that of a rewriting is, until it gets its name. */
+  async build(spec: DiskSpec, fill: (disk: OpenDisk) => Promise<void>): Promise<DiskSummary> {
+    const id = this.#only ?? `${randomDiskId()}${EXTENSION}`;
+    const superblock = newSuperblock(checkedSpec(spec), id);
+    const path = join(this.#directory, id);
+    const unlock = tried(path, () => {
+      mkdirSync(this.#directory, { recursive: true });
+      return lockFile(path);
+    });
+    const newPath = `${path}.new`;
+    try {
+      if (existsSync(path)) throw existsAlready(path);
+      FileDisk.create(newPath, superblock);
+      const disk = FileDisk.open(newPath, () => undefined);
+      try {
+        await fill(disk);
+      } finally {
+        await disk.close();
+      }
+      tried(path, () => renameSync(newPath, path));
+      return this.#summary(id);
+    } catch (error) {
+      rmSync(newPath, { force: true });
+      throw error;
+    } finally {
+      unlock();
+    }
   }
 
   async open(id: string): Promise<OpenDisk> {
@@ -167,6 +195,10 @@ export class FileCatalogue implements DiskCatalogue {
     if (!known || !existsSync(path)) throw missingDisk();
     return path;
   }
+}
+
+function existsAlready(path: string): StoreError {
+  return new StoreError('io', `${path} exists already; give the name of a new file.`);
 }
 
 function tried<T>(path: string, work: () => T): T {

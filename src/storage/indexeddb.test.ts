@@ -155,6 +155,29 @@ describe('databases', () => {
     );
   });
 
+  it('that take long to be filled are not swept meanwhile', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+    try {
+      const elsewhere = new IndexedDbCatalogue(env);
+      const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
+      const built = await catalogue.build(spec, async (disk) => {
+        await disk.commit(put(1), 'relaxed');
+        for (let s = 0; s < 150; s += 10) {
+          vi.advanceTimersByTime(10_000);
+          await turn();
+          expect(await elsewhere.list()).toEqual([]);
+        }
+        await disk.commit(put(2), 'relaxed');
+      });
+      expect((await elsewhere.list()).map(({ id, unitsStored }) => [id, unitsStored])).toEqual([
+        [built.id, 2],
+      ]);
+      expect(locks.held()).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('are not made by looking for one that is not there', async () => {
     const { id } = await catalogue.create(spec);
     indexedDB.deleteDatabase(diskDatabase({ id }));

@@ -25,6 +25,9 @@ export interface IndexedDbCatalogueOptions extends Partial<IndexedDbEnvironment>
 
 /** How long a database may be in the making before it counts as left behind by a tab that died. */
 const ABANDONED_AFTER_MS = 60_000;
+/** How often a making that takes longer says that it goes on. */
+const STILL_ALIVE_MS = 10_000;
+const FIRST_GENERATION = 1;
 
 /**
  * Disks kept by the browser: survive reloads, crashes and power cuts. The catalogue says which database
@@ -71,8 +74,37 @@ export class IndexedDbCatalogue implements DiskCatalogue {
 
   async create(spec: DiskSpec): Promise<DiskSummary> {
     const superblock = newSuperblock(checkedSpec(spec), randomDiskId());
-    await this.#begin(superblock, 1);
+    await this.#begin(superblock, FIRST_GENERATION);
     return summaryOf(superblock, 'indexeddb');
+  }
+
+  /** While it is filled its database counts as in the making, which is said again before it would be given up. */
+  async build(spec: DiskSpec, fill: (disk: OpenDisk) => Promise<void>): Promise<DiskSummary> {
+    const superblock = newSuperblock(checkedSpec(spec), randomDiskId());
+    const { id } = superblock;
+    const name = this.#names.disk(id, FIRST_GENERATION);
+    const lock = await this.#hold(id);
+    let alive: ReturnType<typeof setInterval> | undefined;
+    try {
+      await this.#make(superblock, name);
+      alive = setInterval(() => void this.#inTheMaking(name).catch(() => undefined), STILL_ALIVE_MS);
+      const disk = await openIndexedDbDisk(this.#env, name, id, lock, async () => undefined);
+      try {
+        await fill(disk);
+      } finally {
+        await disk.close();
+      }
+      clearInterval(alive);
+      const filled = await this.#superblock(id, FIRST_GENERATION);
+      await this.#enter(id, FIRST_GENERATION);
+      return summaryOf(filled, 'indexeddb');
+    } catch (error) {
+      await this.#discardIfUnused(name);
+      throw error;
+    } finally {
+      clearInterval(alive);
+      await this.#letGo(id, lock);
+    }
   }
 
   async open(id: string): Promise<OpenDisk> {
@@ -137,28 +169,42 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   async #begin(superblock: Superblock, generation: number, replaced?: number): Promise<void> {
     const { id } = superblock;
     const name = this.#names.disk(id, generation);
-    await this.#inCatalogue('readwrite', (tx) => {
-      tx.objectStore('garbage').put({ sinceMs: Date.now() }, name);
-    });
     try {
-      // A wipe that died half way may have left one.
-      if (replaced !== undefined) await deleteDatabase(this.#env, name);
-      const db = await openDatabase(this.#env, name, DISK_STORES, true);
-      await this.#using(db, (made) =>
-        transact(made, ['superblock'], 'readwrite', (tx) => {
-          tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
-        }),
-      );
-      await this.#inCatalogue('readwrite', (tx) => {
-        tx.objectStore('disks').put({ generation }, id);
-        tx.objectStore('garbage').delete(name);
-        if (replaced !== undefined)
-          tx.objectStore('garbage').put({ sinceMs: 0 }, this.#names.disk(id, replaced));
-      });
+      await this.#make(superblock, name, replaced !== undefined);
+      await this.#enter(id, generation, replaced);
     } catch (error) {
       await this.#discardIfUnused(name);
       throw error;
     }
+  }
+
+  /** Makes a database with a superblock, named in `garbage`. */
+  async #make(superblock: Superblock, name: string, afresh = false): Promise<void> {
+    await this.#inTheMaking(name);
+    // A wipe that died half way may have left one.
+    if (afresh) await deleteDatabase(this.#env, name);
+    const db = await openDatabase(this.#env, name, DISK_STORES, true);
+    await this.#using(db, (made) =>
+      transact(made, ['superblock'], 'readwrite', (tx) => {
+        tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
+      }),
+    );
+  }
+
+  async #inTheMaking(name: string): Promise<void> {
+    await this.#inCatalogue('readwrite', (tx) => {
+      tx.objectStore('garbage').put({ sinceMs: Date.now() }, name);
+    });
+  }
+
+  /** From here on the disk is in the list. */
+  async #enter(id: string, generation: number, replaced?: number): Promise<void> {
+    await this.#inCatalogue('readwrite', (tx) => {
+      tx.objectStore('disks').put({ generation }, id);
+      tx.objectStore('garbage').delete(this.#names.disk(id, generation));
+      if (replaced !== undefined)
+        tx.objectStore('garbage').put({ sinceMs: 0 }, this.#names.disk(id, replaced));
+    });
   }
 
   /** For a database whose making failed. Asks the catalogue: the last step may have been kept after all. */

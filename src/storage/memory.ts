@@ -25,16 +25,21 @@ export class MemoryCatalogue implements DiskCatalogue {
   }
 
   async create(spec: DiskSpec): Promise<DiskSummary> {
-    const summary: DiskSummary = {
-      ...checkedSpec(spec),
-      id: randomDiskId(),
-      createdAtMs: Date.now(),
-      epoch: 0,
-      unitsStored: 0,
-      kept: 'memory',
-    };
-    this.#disks.set(summary.id, { summary, units: new Map(), shards: new Map(), open: undefined });
-    return summary;
+    const disk = newDisk(spec);
+    this.#disks.set(disk.summary.id, disk);
+    return disk.summary;
+  }
+
+  async build(spec: DiskSpec, fill: (disk: OpenDisk) => Promise<void>): Promise<DiskSummary> {
+    const disk = newDisk(spec);
+    const open = new MemoryDisk(disk);
+    try {
+      await fill(open);
+    } finally {
+      await open.close();
+    }
+    this.#disks.set(disk.summary.id, disk);
+    return summaryOf(disk);
   }
 
   async open(id: string): Promise<OpenDisk> {
@@ -75,6 +80,18 @@ export class MemoryCatalogue implements DiskCatalogue {
   }
 }
 
+function newDisk(spec: DiskSpec): KeptDisk {
+  const summary: DiskSummary = {
+    ...checkedSpec(spec),
+    id: randomDiskId(),
+    createdAtMs: Date.now(),
+    epoch: 0,
+    unitsStored: 0,
+    kept: 'memory',
+  };
+  return { summary, units: new Map(), shards: new Map(), open: undefined };
+}
+
 function summaryOf(disk: KeptDisk): DiskSummary {
   return { ...disk.summary, unitsStored: disk.units.size };
 }
@@ -98,6 +115,10 @@ class MemoryDisk implements OpenDisk {
 
   unitsStored(): number {
     return this.#disk.units.size;
+  }
+
+  isStored(unit: number): boolean {
+    return this.#disk.units.has(unit);
   }
 
   readUnit(unit: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {

@@ -58,6 +58,8 @@ export class Recording {
   /** The model after the last record. */
   head: TraceModel;
   readonly stats: TraceStats;
+  /** Where the device stood when the recording began; for one that began with power-on, that. */
+  readonly began: Position;
   readonly marks: Mark[] = [];
   /** Bytes of records that are kept. */
   keptBytes = 0;
@@ -72,6 +74,7 @@ export class Recording {
   /** @param base the device when the recording begins; it becomes the recording's own */
   constructor(base: TraceModel, budgetBytes = DEFAULT_BUDGET_BYTES) {
     this.head = base;
+    this.began = this.positionOf(base);
     this.budgetBytes = budgetBytes;
     this.snapshots = new Snapshots(budgetBytes, base.totalBlks);
     this.stats = new TraceStats(base);

@@ -1,16 +1,20 @@
 import type {
   CommandEvent,
   DeviceLineResult,
+  DiskFileKind,
   DiskRow,
   ExecResult,
   GeometryReport,
   PowerOnOptions,
   PowerState,
-  WatchOptions,
 } from '../rpc/protocol.ts';
-import type { Position } from '../trace/recording.ts';
+import { blobSink, exportDisk, importDisk } from './state/disk-files.ts';
+import { shellApi, type LabShell } from './lab-api-shell.ts';
+import { traceApi, type LabTrace } from './lab-api-trace.ts';
 import type { LabState } from './state/lab.svelte.ts';
-import { exportParts, openRecording, saveRecording, type ExportFormat } from './state/recordings.ts';
+import type { Theme } from './state/preferences.svelte.ts';
+import type { LanguageCode } from './text/language.svelte.ts';
+import { language } from './text/language.svelte.ts';
 
 /**
  * `window.lab`: the lab for scripts, graders and the browser's console. Everything is asynchronous unless
@@ -31,30 +35,20 @@ export interface LabApi {
   readonly disk: LabDisk;
   readonly power: LabPower;
   readonly trace: LabTrace;
+  readonly shell: LabShell;
+  readonly page: LabPage;
 }
 
-/** The recording that the page shows, and the moment of it. Times are microseconds of the machine's clock. */
-export interface LabTrace {
-  /** The moment shown, at once; undefined before anything is recorded. */
-  readonly position: Position | undefined;
-  /** Oldest and newest moment that can be shown, at once. */
-  readonly range: { readonly start: Position; readonly end: Position } | undefined;
-  /** The page follows the device, at once. */
-  readonly isLive: boolean;
-  /** Shows the device as it was then; a moment outside the recording is its nearest end. */
-  seek(to: { timeUs: number } | { command: number }): Promise<Position>;
-  /** Shows the device as it is now. */
-  live(): Promise<void>;
-  /** What is recorded, now and at later power-ons: the device's doings, and what the guest's kernel tells. */
-  watch(what: WatchOptions): Promise<void>;
-  /** Sets a mark at the moment shown. */
-  mark(text: string): Promise<void>;
-  /** The recording as a file, for {@link open} and `?replay=`. */
-  save(): Promise<Uint8Array>;
-  /** Shows a recording from a file. */
-  open(bytes: Uint8Array): Promise<void>;
-  /** JSON: one object a line and record; CSV: the commands; blkparse: text in its columns. */
-  export(format: 'json' | 'csv' | 'blkparse'): Promise<string>;
+/** How the page looks, for a page that holds it in a frame. */
+export interface LabPage {
+  /** At once; what is not named stays as it is. */
+  set(look: { theme?: Theme; language?: LanguageCode; projector?: boolean }): void;
+}
+
+/** What {@link LabPage} sets. */
+export interface Look {
+  setTheme(theme: Theme): void;
+  projector: boolean;
 }
 
 /** The set-up panel's device line and size. */
@@ -91,6 +85,13 @@ export interface LabDisk {
   /** Factory reset: every chunk free, no data. */
   wipe(idOrName: string): Promise<void>;
   remove(idOrName: string): Promise<void>;
+  /** The disk as a container file (by default), or its image for qemu-nvme in a tar archive; not while it is on. */
+  export(idOrName: string, kind?: DiskFileKind): Promise<Blob>;
+  /**
+   * Makes a disk of a container file, an ocssd image, or the raw files of branch ocssd12 by their names; kept as the
+   * set-up says. Rejects with one sentence for what is none; then nothing was changed.
+   */
+  import(files: Blob | readonly File[], options?: { kept?: 'indexeddb' | 'memory' }): Promise<DiskRow>;
   /** The chosen disk, at once. */
   readonly current: DiskRow | undefined;
 }
@@ -107,7 +108,7 @@ export interface LabPower {
   reset(): Promise<void>;
 }
 
-export function makeLabApi(lab: LabState, started: Promise<void>): LabApi {
+export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): LabApi {
   const client = async () => {
     await started;
     return lab.connected();
@@ -169,6 +170,21 @@ export function makeLabApi(lab: LabState, started: Promise<void>): LabApi {
       rename: async (idOrName, name) => lab.renameDisk((await find(idOrName)).id, name),
       wipe: async (idOrName) => lab.wipeDisk((await find(idOrName)).id),
       remove: async (idOrName) => lab.removeDisk((await find(idOrName)).id),
+      export: async (idOrName, kind = 'container') => {
+        const { id } = await find(idOrName);
+        const sink = blobSink();
+        await exportDisk(lab.connected(), id, kind, sink);
+        return sink.blob();
+      },
+      import: async (files, options = {}) => {
+        await client();
+        const list = files instanceof Blob ? [{ name: nameOf(files), blob: files }] : files.map(named);
+        const { line, kept } = lab.setup;
+        const request = { files: list, kept: options.kept ?? kept, deviceLine: line };
+        const disk = await importDisk(lab.connected(), request);
+        await lab.refreshDisks();
+        return disk;
+      },
       get current() {
         return lab.disk;
       },
@@ -195,43 +211,21 @@ export function makeLabApi(lab: LabState, started: Promise<void>): LabApi {
       },
     },
     trace: traceApi(lab),
+    shell: shellApi(lab),
+    page: {
+      set: ({ theme, language: code, projector }) => {
+        // Scripts are not checked by a compiler: nothing is set when a part of it is nonsense.
+        if (theme !== undefined && !['auto', 'light', 'dark'].includes(theme))
+          throw new Error(`There is no theme "${String(theme)}"; auto, light and dark are there.`);
+        if (code !== undefined && code !== 'en' && code !== 'zh-CN')
+          throw new Error(`There is no language "${String(code)}"; en and zh-CN are there.`);
+        if (theme !== undefined) look.setTheme(theme);
+        if (code !== undefined) language.set(code);
+        if (projector !== undefined) look.projector = projector;
+      },
+    },
   };
 }
 
-function traceApi(lab: LabState): LabTrace {
-  const { trace } = lab;
-  const recording = () => {
-    if (!trace.recording) throw new Error('Nothing is recorded yet; power on, or open a recording.');
-    return trace.recording;
-  };
-  return {
-    get position() {
-      return trace.position;
-    },
-    get range() {
-      return trace.recording && { start: trace.recording.start, end: trace.recording.end };
-    },
-    get isLive() {
-      return trace.isLive;
-    },
-    seek: async (to) => {
-      recording();
-      if ('command' in to) trace.seekCommand(to.command);
-      else trace.seekTime(to.timeUs);
-      return trace.position ?? recording().end;
-    },
-    live: async () => trace.goLive(),
-    watch: (what) => lab.connected().watch(what),
-    mark: async (text) => {
-      recording();
-      trace.mark(String(text));
-    },
-    save: () => saveRecording(trace, { deviceLine: lab.disk?.deviceLine ?? '', name: lab.disk?.name ?? '' }),
-    open: (bytes) => openRecording(trace, bytes, ''),
-    export: async (format: ExportFormat) => {
-      if (format !== 'json' && format !== 'csv' && format !== 'blkparse')
-        throw new Error(`There is no export "${String(format)}"; json, csv and blkparse are there.`);
-      return [...exportParts(trace, format)].join('');
-    },
-  };
-}
+const nameOf = (blob: Blob): string => (blob instanceof File ? blob.name : 'imported');
+const named = (file: File) => ({ name: file.name, blob: file });

@@ -1,6 +1,6 @@
 import type { NamespaceConfig } from '../../src/device/config.ts';
-import type { NvmeController } from '../../src/device/controller.ts';
-import type { Clock, ControllerPorts, InterruptLine } from '../../src/device/ports.ts';
+import type { ControllerPorts, NvmeController } from '../../src/device/controller.ts';
+import type { Clock, InterruptLine } from '../../src/device/ports.ts';
 import { DmaMemory } from '../../src/machine/dma.ts';
 import { AdminOpcode } from '../../src/spec/opcodes.ts';
 import { Cc, CQE_BYTES, Csts, Register, SQE_BYTES } from '../../src/spec/registers.ts';

@@ -5,6 +5,7 @@ import { type DeviceMedia, openMedia } from '../../src/device/media.ts';
 import type { Namespace } from '../../src/device/namespace.ts';
 import type { Geometry } from '../../src/flash/geometry.ts';
 import type { ChunkFlash } from '../../src/flash/chunk-flash.ts';
+import type { MediaStore } from '../../src/flash/media-store.ts';
 import type { OpenChannelFlash } from '../../src/flash/open-channel.ts';
 import { FakeClock } from '../fakes/fake-clock.ts';
 import { FakeInterruptLine } from '../fakes/fake-interrupt-line.ts';
@@ -109,6 +110,8 @@ export interface RigOptions extends DriverOptions {
   readonly store?: StoreMode;
   /** The device's store, instead of a new one. Different kinds of namespace together have one each. */
   readonly stores?: readonly FakeStore[];
+  /** The device's store, of any other kind. */
+  readonly media?: MediaStore;
   readonly memory?: FakeMemory;
 }
 
@@ -137,9 +140,11 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const stores =
     options.stores ??
     Array.from({ length: mixed ? configs.length : 1 }, () => new FakeStore(options.store ?? 'sync'));
-  const media = mixed
-    ? await openMixed(config, stores, telemetry)
-    : await openMedia(config, stores[0] as FakeStore, telemetry);
+  const media = options.media
+    ? await openMedia(config, options.media, telemetry)
+    : mixed
+      ? await openMixed(config, stores, telemetry)
+      : await openMedia(config, stores[0] as FakeStore, telemetry);
   const controller = new NvmeController(config, media, { memory, interrupt, clock }, telemetry);
   const idle = async () => {
     clock.run();

@@ -6,6 +6,7 @@ import { data, page } from './test-pages.ts';
 
 const START = 1;
 const STOP = 2;
+const PING = 3;
 const HELLO = 0x83;
 const ERROR = 0x84;
 const FORMATS = 0x85;
@@ -185,6 +186,20 @@ describe('GuestTrace', () => {
     ]);
     expect(trace.start(250)).toBe(trace.start(250));
     expect(frames.length).toBe(1);
+  });
+
+  it('finds an agent that was there before it', () => {
+    const { trace, frames, say } = lab();
+    void trace.start(250);
+    trace.meetRunning();
+    expect(frames.map(({ type }) => type)).toEqual([PING]);
+    const answer = () => say(HELLO, frames[0]?.id ?? 0, Uint8Array.from([1, 0, 0, 0]));
+    answer();
+    expect(trace.available).toBe(true);
+    expect(frames.map(({ type }) => type)).toEqual([PING, START]);
+    // A later sign of life is nothing new.
+    answer();
+    expect(frames.length).toBe(2);
   });
 
   it('sends nothing while nobody wants it', () => {

@@ -17,6 +17,9 @@ export const DEFAULT_SAMPLE_MS = 500;
 
 const START = 1;
 const STOP = 2;
+const PING = 3;
+/** Not 0: that is how an agent that has just started says hello. */
+const PING_ID = 0xffff_ffff;
 const HELLO = 0x83;
 const ERROR = 0x84;
 const FORMATS = 0x85;
@@ -109,6 +112,11 @@ export class GuestTrace {
     return promise;
   }
 
+  /** The agent said hello before this channel was there, in a machine that was restored: asks it to say so again. */
+  meetRunning(): void {
+    this.#trySend(PING, PING_ID);
+  }
+
   /** Bytes from the guest, cut anywhere. */
   receive(bytes: Uint8Array): void {
     if (this.#closed) return;
@@ -186,8 +194,14 @@ export class GuestTrace {
   }
 
   #hello(id: number, version: number): void {
+    const isFirst = !this.#available;
     this.#available = version === TRACE_VERSION;
-    if (!this.#available || id !== 0) return;
+    if (!this.#available) return;
+    if (id !== 0) {
+      // The answer to a sign of life. It traces nothing yet if this is the first that we hear of it.
+      if (isFirst) this.#begin();
+      return;
+    }
     // It has (re)started, and traces nothing.
     if (this.#isOn) this.#lost(1);
     this.#isOn = false;

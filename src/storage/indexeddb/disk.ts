@@ -23,6 +23,7 @@ export class IndexedDbDisk implements OpenDisk {
   readonly #env: IndexedDbEnvironment;
   readonly #connection: Connection;
   readonly #letGo: () => Promise<void>;
+  readonly #isExclusive: boolean;
   readonly #reader: UnitReader;
   readonly #map: UnitMap;
   /**
@@ -48,6 +49,7 @@ export class IndexedDbDisk implements OpenDisk {
   ) {
     this.#env = env;
     this.#letGo = letGo;
+    this.#isExclusive = lock.excludes;
     this.#superblock = superblock;
     this.#map = map;
     this.#reader = new UnitReader((units, deliver) => this.#fetch(units, deliver));
@@ -62,6 +64,10 @@ export class IndexedDbDisk implements OpenDisk {
 
   unitsStored(): number {
     return this.#map.stored;
+  }
+
+  isStored(unit: number): boolean {
+    return this.#map.has(unit);
   }
 
   /** Sees what was committed when it is called; units of a commit under way appear when that has ended. */
@@ -121,8 +127,8 @@ export class IndexedDbDisk implements OpenDisk {
   #seal(commit: MediaCommit, durability: Durability): SealedCommit {
     const change = this.#map.change(commit);
     return {
-      id: this.#superblock.id,
-      epoch: this.#superblock.epoch,
+      superblock: this.#superblock,
+      isExclusive: this.#isExclusive,
       durability,
       // A delete of nothing still costs a millisecond, and GC erases what it has just emptied as well.
       erased: commit.erased.flatMap((run) => {

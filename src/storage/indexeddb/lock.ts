@@ -4,6 +4,8 @@ import type { LockProvider } from './environment.ts';
 export interface HeldLock {
   /** Resolves when the lock is free for others. */
   release(): Promise<void>;
+  /** Nobody else can have the disk: false where there are no locks. */
+  readonly excludes: boolean;
   /** Called if another tab stole it. */
   onstolen: (() => void) | undefined;
 }
@@ -25,6 +27,7 @@ export function takeLock(locks: LockProvider | undefined, name: string): Promise
       }
       return new Promise<void>((letGo) => {
         held = {
+          excludes: true,
           onstolen: undefined,
           release: async () => {
             letGo();
@@ -49,5 +52,5 @@ export function takeLock(locks: LockProvider | undefined, name: string): Promise
 }
 
 function openToAll(): HeldLock {
-  return { onstolen: undefined, release: () => Promise.resolve() };
+  return { excludes: false, onstolen: undefined, release: () => Promise.resolve() };
 }

@@ -7,9 +7,10 @@ import { DISK_STORES, SUPERBLOCK_KEY } from './layout.ts';
 
 /** A commit as it will be written, the same at each attempt. */
 export interface SealedCommit {
-  /** Disk and epoch that the superblock must still have. */
-  readonly id: string;
-  readonly epoch: number;
+  /** As we know it: disk and epoch are what the stored one must still have. */
+  readonly superblock: Superblock;
+  /** A lock keeps everybody else away, so that nothing has to be asked before all is sent. */
+  readonly isExclusive: boolean;
   readonly durability: Durability;
   readonly erased: readonly IDBKeyRange[];
   readonly units: readonly (readonly [number, Uint8Array])[];
@@ -21,9 +22,10 @@ export interface SealedCommit {
 /**
  * One commit, one transaction. Everything is queued before this returns, and `put` clones at once.
  *
- * The superblock is read in the same transaction and must still have our epoch: 0.1 ms of 9 ms (Chromium
- * 156, 16 units of 32 KiB). Its answer comes first, so waiting for it before `commit()` costs nothing, and
- * another tab's rename is kept.
+ * The superblock is read in the same transaction. Without a lock it must still have our epoch, and the transaction
+ * waits for that: one way more between the worker and the browser, which on a busy machine is a third of a small
+ * transaction. With a lock nobody can have changed more than the name, which another tab may do at any time: the new
+ * one is put back behind the transaction that put the old one.
  *
  * @param kept called in the `complete` event
  * @throws the browser's own error, null for an abort without a reason, or StoreError `lost`
@@ -35,10 +37,18 @@ export function writeCommit(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const tx = db.transaction([...DISK_STORES], 'readwrite', { durability: commit.durability });
+    const { superblock: ours, isExclusive } = commit;
     let failure: unknown;
-    let written: Superblock | undefined;
+    let written: Superblock = { ...ours, unitsStored: commit.change.stored };
+    let wasRenamed = false;
     tx.oncomplete = () => {
-      if (written !== undefined) kept(written);
+      // Too late to roll back; that a lock was taken away is told all the same.
+      if (failure !== undefined) {
+        reject(failure as Error);
+        return;
+      }
+      if (wasRenamed) putBack(db, written);
+      kept(written);
       resolve();
     };
     // `abort` alone: every error ends in it, and Chromium's quota abort comes without an error.
@@ -52,15 +62,19 @@ export function writeCommit(
       const current = superblocks.get(SUPERBLOCK_KEY) as IDBRequest<unknown>;
       current.onsuccess = () => {
         try {
-          const superblock = parseSuperblock(current.result);
-          if (superblock.id !== commit.id || superblock.epoch !== commit.epoch) throw overtakenError();
-          written = { ...superblock, unitsStored: commit.change.stored };
-          superblocks.put(written, SUPERBLOCK_KEY);
-          // Saves the turn in which the browser would find out that nothing more comes. Missing before Safari 15.
-          (tx as Partial<IDBTransaction>).commit?.call(tx);
+          const { id, epoch, name } = parseSuperblock(current.result);
+          if (id !== ours.id || epoch !== ours.epoch) throw overtakenError();
+          wasRenamed = isExclusive && name !== ours.name;
+          written = { ...written, name };
+          if (!isExclusive) finish();
         } catch (error) {
           rollBack(error);
         }
+      };
+      const finish = (): void => {
+        superblocks.put(written, SUPERBLOCK_KEY);
+        // Saves the turn in which the browser would find out that nothing more comes. Missing before Safari 15.
+        (tx as Partial<IDBTransaction>).commit?.call(tx);
       };
       const units = tx.objectStore('units');
       for (const range of commit.erased) units.delete(range);
@@ -69,8 +83,18 @@ export function writeCommit(
       for (const [shard, sealed] of commit.shards) table.put(sealed, shard);
       const map = tx.objectStore('map');
       for (const [page, sealed] of commit.pages) map.put(sealed, page);
+      if (isExclusive) finish();
     } catch (error) {
       rollBack(error);
     }
   });
+}
+
+/** Before any later commit, which is not asked for yet. If it fails, the disk keeps its old name until the next one. */
+function putBack(db: IDBDatabase, superblock: Superblock): void {
+  try {
+    db.transaction(['superblock'], 'readwrite').objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
+  } catch {
+    // The connection is gone; see above.
+  }
 }

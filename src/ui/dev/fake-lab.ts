@@ -5,14 +5,18 @@
  */
 import type {
   ChunkStateName,
+  ContinueLines,
   DeviceLineResult,
+  DiskFileKind,
   DiskRow,
   GeometryReport,
+  ImportRequest,
   LabRemote,
   MapFrame,
   MapShape,
   PageMessage,
   PowerState,
+  TransferDown,
   WorkerMessage,
 } from '../../rpc/protocol.ts';
 import type { Connection, ConnectionListener, LabClient } from '../state/connection.ts';
@@ -184,6 +188,34 @@ class FakeLab implements LabRemote {
 
   async removeDisk(id: string) {
     this.#disks = this.#disks.filter((d) => d.id !== id);
+  }
+
+  async exportDisk(_id: string, _kind: DiskFileKind, port: MessagePort): Promise<void> {
+    let pieces = 0;
+    await new Promise<void>((resolve) => {
+      port.onmessage = async ({ data }: MessageEvent<TransferDown>) => {
+        await wait(50);
+        if (data.type === 'cancel' || pieces === 40) {
+          port.postMessage({ type: 'end' });
+          return resolve();
+        }
+        pieces++;
+        port.postMessage({ type: 'progress', doneBytes: pieces << 20, totalBytes: 40 << 20 });
+        port.postMessage({ type: 'piece', bytes: new Uint8Array(1 << 10) });
+      };
+    });
+  }
+
+  async importDisk({ files, kept }: ImportRequest): Promise<DiskRow> {
+    return this.createDisk(files[0]?.name ?? 'imported', 'nvme,serial=x,lver=1', 1 << 29, kept);
+  }
+
+  async continueLines(id: string): Promise<ContinueLines> {
+    return {
+      format: 'raw12',
+      qemu: `qemu-system-x86_64 \\\n  -device nvme,drive=${id}`,
+      femu: 'femu,lver=1',
+    };
   }
 
   async watch(): Promise<void> {
@@ -409,7 +441,7 @@ class FakeLab implements LabRemote {
   ) {
     const elapsedMs = performance.now() - t0;
     const bytes = all > 0 ? { doneBytes: done, totalBytes: all } : {};
-    this.#post({ type: 'boot', progress: { stage, detail, elapsedMs, ...bytes } });
+    this.#post({ type: 'boot', progress: { stage, start: 'cold', detail, elapsedMs, ...bytes } });
   }
 }
 

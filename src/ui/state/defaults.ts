@@ -1,6 +1,8 @@
 /** What a first visitor finds in the set-up panel, and the other starting points. */
-import { presets } from '../../rpc/presets.ts';
+import { CACHE_MODES, presets } from '../../rpc/presets.ts';
 import { en, type Words } from '../text/en.ts';
+
+export { CACHE_MODES };
 
 export const MIB = 1024 ** 2;
 export const GIB = 1024 ** 3;

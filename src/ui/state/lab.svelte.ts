@@ -1,6 +1,7 @@
 import { transfer } from 'comlink';
 import type {
   BootProgress,
+  CacheMode,
   ChunkDetails,
   CommandEvent,
   Counters,
@@ -57,6 +58,8 @@ export class LabState {
   client = $state.raw<LabClient>();
   power = $state<PowerState>('off');
   powerReason = $state('');
+  /** How the disk that is open is cached. */
+  cache = $state<CacheMode>('writethrough');
   boot = $state.raw<BootProgress>();
   counters = $state.raw<Counters>(NO_COUNTERS);
   disks = $state.raw<readonly DiskRow[]>([]);
@@ -69,6 +72,7 @@ export class LabState {
   chunkDetails = $state.raw<ChunkDetails>();
   /** The newest command that the device refused, as its log has it. */
   refused = $state.raw<CommandEvent>();
+  #askedToPersist = false;
   /** Power requests whose answers are not in. */
   #asks = $state(0);
   /** The first answers of the worker are in: the page can say what power on will do. */
@@ -197,9 +201,15 @@ export class LabState {
     return disk;
   }
 
-  createFromSetup(): Promise<DiskRow> {
+  async createFromSetup(): Promise<DiskRow> {
     const { diskName, line, sizeBytes, kept } = this.setup;
-    return this.createDisk(diskName, line, sizeBytes, kept);
+    const disk = await this.createDisk(diskName, line, sizeBytes, kept);
+    // From now on there is something to lose, and the reader has just asked for it. Nobody waits for the answer.
+    if (kept === 'indexeddb' && this.storage?.persisted === false && !this.#askedToPersist) {
+      this.#askedToPersist = true;
+      void this.persist().catch(() => undefined);
+    }
+    return disk;
   }
 
   async renameDisk(id: string, name: string): Promise<void> {
@@ -250,6 +260,8 @@ export class LabState {
         diskId,
         memoryMiB: options.memoryMiB ?? this.setup.memoryMiB,
         cmdline: options.cmdline ?? this.setup.cmdline,
+        cold: options.cold ?? this.setup.cold,
+        ...cacheOption(options.cache ?? this.setup.cacheChoice),
         ...(kernel && { kernel }),
         ...(initrd && { initrd }),
       });
@@ -389,6 +401,7 @@ export class LabState {
         for (const listener of this.#console[message.tty]) listener(message.bytes);
         break;
       case 'power':
+        if (message.cache !== undefined) this.cache = message.cache;
         this.#powerChanged(message.state, message.reason);
         break;
       case 'boot':
@@ -486,6 +499,11 @@ export class LabState {
     for (let n = 2; taken.includes(name); n++) name = `${base} ${n}`;
     return name;
   }
+}
+
+/** Without a choice the device line has its say. */
+function cacheOption(cache: CacheMode | undefined): Pick<PowerOnOptions, 'cache'> {
+  return cache === undefined ? {} : { cache };
 }
 
 function crashed(reason: string): Error {

@@ -14,6 +14,7 @@ vi.mock(import('./connection.ts'), async (original) => ({ ...(await original()),
 const { WorkerGone } = await import('./connection.ts');
 const { LabState } = await import('./lab.svelte.ts');
 const { makeLabApi } = await import('../lab-api.ts');
+const LOOK = { setTheme: () => {}, projector: false };
 
 /** The worker's half, under the test's hand. */
 class FakeWorkerSide {
@@ -87,7 +88,7 @@ async function stateOf(promise: Promise<unknown>): Promise<string> {
 
 describe('a worker that is gone', () => {
   it('makes every call of window.lab reject with the reason', async () => {
-    const api = makeLabApi(lab, Promise.resolve());
+    const api = makeLabApi(lab, Promise.resolve(), LOOK);
     const ready = api.ready;
     worker.power('running');
     worker.die('out of memory');
@@ -105,11 +106,43 @@ describe('a worker that is gone', () => {
     connect.mockRejectedValue(new WorkerGone(''));
     const other = new LabState();
     const started = other.start();
-    const api = makeLabApi(other, started);
+    const api = makeLabApi(other, started, LOOK);
     const ready = api.ready;
     await started;
     expect(await stateOf(ready)).toMatch(/could not be loaded/);
     expect(await stateOf(api.exec('ls'))).toMatch(/could not be loaded/);
+  });
+});
+
+describe('what scripts ask for', () => {
+  it('is refused in a sentence where there is no such thing, and nothing is set', async () => {
+    const look = { setTheme: vi.fn(), projector: false };
+    const api = makeLabApi(lab, Promise.resolve(), look);
+    expect(() => api.page.set({ theme: 'pink' as 'dark', projector: true })).toThrow('auto, light and dark');
+    expect(() => api.page.set({ theme: 'dark', language: 'fr' as 'en' })).toThrow('en and zh-CN');
+    expect(look.setTheme).not.toHaveBeenCalled();
+    expect(look.projector).toBe(false);
+    expect(() => api.trace.find('end' as 'powerOn')).toThrow('powerOn and firstWrite');
+    expect(await stateOf(api.shell.run('ls', 3 as 2))).toMatch(/no shell 3/);
+    expect(await stateOf(api.shell.run('ls'))).toMatch(/not running/);
+  });
+});
+
+describe('what a page wants to begin with', () => {
+  it('decides over the disk, and over the set-up when there is none', async () => {
+    await worker.client.createDisk('old', 'nvme,lver=1', 8);
+    await worker.client.createDisk('newest', 'nvme,lver=1', 8);
+    const usual = new LabState();
+    await usual.start();
+    expect(usual.disk?.name).toBe('newest');
+    const chosen = new LabState();
+    await chosen.start({ disk: (disks) => disks[0], draft: () => expect.unreachable() });
+    expect(chosen.disk?.name).toBe('old');
+    const drafted = new LabState();
+    await drafted.start({ disk: () => undefined, draft: ({ setup }) => (setup.diskName = 'right gc') });
+    expect(drafted.disk).toBeUndefined();
+    expect(drafted.setup.diskName).toBe('right gc');
+    expect(drafted.willCreate).toBe(true);
   });
 });
 
@@ -224,7 +257,7 @@ describe('disks', () => {
 
 describe('the commands of the device', () => {
   it('are there for scripts, from a number on', async () => {
-    const api = makeLabApi(lab, Promise.resolve());
+    const api = makeLabApi(lab, Promise.resolve(), LOOK);
     expect(await api.device.log()).toEqual([{ sequence: 1 }]);
     expect(await api.device.log(41)).toEqual([{ sequence: 42 }]);
   });

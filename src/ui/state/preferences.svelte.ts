@@ -26,8 +26,12 @@ export class Preferences {
   }
 
   nextTheme(): void {
-    this.theme = this.theme === 'auto' ? 'light' : this.theme === 'light' ? 'dark' : 'auto';
-    remember('theme', this.theme);
+    this.setTheme(this.theme === 'auto' ? 'light' : this.theme === 'light' ? 'dark' : 'auto');
+  }
+
+  setTheme(theme: Theme): void {
+    this.theme = theme;
+    remember('theme', theme);
     this.#apply();
   }
 

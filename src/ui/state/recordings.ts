@@ -30,6 +30,21 @@ export async function openRecording(trace: TraceState, bytes: Uint8Array, fileNa
   trace.open(recording, { ...head, name: head.name || fileName });
 }
 
+/** Shows a recording from an address. Rejects with a sentence; `words` say what a server or the network did. */
+export async function fetchRecording(
+  trace: TraceState,
+  url: string,
+  words: { readonly network: string; status(code: string): string },
+): Promise<void> {
+  const address = new URL(url, document.baseURI);
+  const response = await fetch(address).catch(() => {
+    throw new Error(words.network);
+  });
+  if (!response.ok) throw new Error(words.status(String(response.status)));
+  const name = address.pathname.split('/').at(-1) ?? '';
+  await openRecording(trace, new Uint8Array(await response.arrayBuffer()), name);
+}
+
 /** The recording that is shown, as text, in parts. Throws when there is none. */
 export function exportParts(trace: TraceState, format: ExportFormat): Iterable<string> {
   const recording = recordingOf(trace);

@@ -3,11 +3,16 @@
  * page then simply forgets.
  */
 const PREFIX = 'lightnvm-lab.';
+/** What each side of a page with two labs (`?side=`) remembers for itself; the rest is the reader's, everywhere. */
+const OF_A_SIDE: readonly string[] = ['disk', 'mapShare', 'timelineFolded'];
+const side = new URLSearchParams(globalThis.location?.search ?? '').get('side');
+
+const nameOf = (key: string) => PREFIX + (side !== null && OF_A_SIDE.includes(key) ? `${side}.${key}` : key);
 
 export function remember(key: string, value: string | undefined): void {
   try {
-    if (value === undefined) localStorage.removeItem(PREFIX + key);
-    else localStorage.setItem(PREFIX + key, value);
+    if (value === undefined) localStorage.removeItem(nameOf(key));
+    else localStorage.setItem(nameOf(key), value);
   } catch {
     // Refused: not worth a message.
   }
@@ -15,7 +20,7 @@ export function remember(key: string, value: string | undefined): void {
 
 export function recall(key: string): string | undefined {
   try {
-    return localStorage.getItem(PREFIX + key) ?? undefined;
+    return localStorage.getItem(nameOf(key)) ?? undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import type { DeviceLineResult, DiskRow, GeometryReport } from '../../rpc/protocol.ts';
+import type { CacheMode, DeviceLineResult, DiskRow, GeometryReport } from '../../rpc/protocol.ts';
 import { messageOf, type LabClient } from './connection.ts';
 import {
   DEFAULT_CMDLINE,
@@ -42,6 +42,10 @@ export class SetupState {
   lunEnd = $state(3);
   memoryMiB = $state(recallNumber('memoryMiB', DEFAULT_MEMORY_MIB, MIN_MEMORY_MIB, MAX_MEMORY_MIB));
   cmdline = $state(recall('cmdline') ?? DEFAULT_CMDLINE);
+  /** The cache mode that was chosen here; it is not remembered: a careless one must not outlive the page. */
+  cacheChoice = $state<CacheMode>();
+  /** Boot the kernel at each power-on. */
+  cold = $state(recall('cold') !== undefined);
   kernel = $state.raw<PickedFile>();
   initrd = $state.raw<PickedFile>();
 
@@ -53,6 +57,10 @@ export class SetupState {
 
   readonly sizeBytes = $derived(
     Math.round((Number(this.sizeValue) || 0) * (this.sizeUnit === 'GiB' ? GIB : MIB)),
+  );
+  /** The one that power on will use: as chosen, or as the line's -drive says. */
+  readonly cache = $derived<CacheMode>(
+    this.cacheChoice ?? (this.parsed?.ok ? this.parsed.cache : undefined) ?? 'writethrough',
   );
   readonly preset = $derived(presetOf(this.line, this.sizeBytes));
   readonly luns = $derived(this.parsed?.ok ? this.parsed.geometry.numCh * this.parsed.geometry.numLun : 0);
@@ -82,6 +90,7 @@ export class SetupState {
 
   rememberMachine(): void {
     remember('memoryMiB', String(this.memoryMiB));
+    remember('cold', this.cold ? 'yes' : undefined);
     remember('cmdline', this.cmdline === DEFAULT_CMDLINE ? undefined : this.cmdline);
   }
 

@@ -1,3 +1,4 @@
+import type { MapPicture } from '../charts/export-map.ts';
 import type { TraceFrame } from '../../rpc/protocol.ts';
 import { unpackModel } from '../../trace/model-state.ts';
 import type { TraceModel } from '../../trace/model.ts';
@@ -21,6 +22,12 @@ export type Selection =
 
 export type Layer = 'state' | 'validity' | 'wear' | 'age' | 'owner' | 'operation';
 export const LAYERS: readonly Layer[] = ['state', 'validity', 'wear', 'age', 'owner', 'operation'];
+
+/**
+ * What has happened to the recording that is shown: another one was opened, another moment of it is shown (`move`),
+ * the device did more (`grow`), a mark was set.
+ */
+export type TraceEvent = 'open' | 'move' | 'grow' | 'mark';
 
 /** How many times faster than it happened a recording is played. */
 export const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 10, 50] as const;
@@ -47,11 +54,14 @@ export class TraceState {
   highlighted = $state.raw<readonly { readonly block: number; readonly sec: number }[]>([]);
   /** Set while a recording from a file is shown, and not what the device does. */
   file = $state.raw<FileHead>();
+  /** Draws the map that is on the page as a picture; undefined while none is. */
+  mapPicture: (() => MapPicture | undefined) | undefined;
   recording: Recording | undefined;
   /** Of the device; another one may be shown. */
   #device: Recording | undefined;
   #cursor: Cursor | undefined;
   #listeners: readonly (() => void)[] = [];
+  #eventListeners: readonly ((event: TraceEvent) => void)[] = [];
   #textDue = false;
   #raf = 0;
   #playedAtMs = 0;
@@ -75,11 +85,19 @@ export class TraceState {
     };
   }
 
+  /** Called with what has happened, after the view shows it. Returns what ends it. */
+  onEvent(listener: (event: TraceEvent) => void): () => void {
+    this.#eventListeners = [...this.#eventListeners, listener];
+    return () => {
+      this.#eventListeners = this.#eventListeners.filter((l) => l !== listener);
+    };
+  }
+
   /** A part of the recording has come from the device. Throws what is not a recording. */
   take(frame: TraceFrame): void {
     if (frame.state) this.#begin(unpackModel(frame.state), frame.lost);
     if (frame.segment) this.#device?.add(frame.segment);
-    if (!this.file) this.#changed();
+    if (!this.file) this.#changed('grow');
   }
 
   #begin(model: TraceModel, lost: boolean): void {
@@ -102,7 +120,7 @@ export class TraceState {
     this.selected = this.hovered = this.brush = undefined;
     this.highlighted = [];
     this.hasRecording = true;
-    this.#changed();
+    this.#changed('open');
   }
 
   /** The device is recorded too, while a file is shown. */
@@ -122,7 +140,7 @@ export class TraceState {
     this.pause();
     this.#cursor = undefined;
     this.isLive = true;
-    this.#changed();
+    this.#changed('move');
   }
 
   seekTime(timeUs: number): void {
@@ -162,14 +180,14 @@ export class TraceState {
   /** Sets a mark at the moment shown. */
   mark(text: string): void {
     this.recording?.addMark(text, this.position);
-    this.#changed();
+    this.#changed('mark');
   }
 
   #show(cursor: Cursor): void {
     this.#cursor = cursor;
     this.isLive = false;
     this.#playTimeUs = cursor.model.nowUs;
-    this.#changed();
+    this.#changed('move');
   }
 
   play(): void {
@@ -194,13 +212,14 @@ export class TraceState {
     this.#playTimeUs += Math.max(0, nowMs - this.#playedAtMs) * 1000 * this.speed;
     this.#playedAtMs = nowMs;
     this.#cursor.toTime(this.#playTimeUs);
-    this.#changed();
+    this.#changed('move');
     if (this.#playTimeUs >= recording.end.timeUs) this.goLive();
     else this.#raf = requestAnimationFrame(this.#tick);
   };
 
-  #changed(): void {
+  #changed(event: TraceEvent): void {
     for (const listener of this.#listeners) listener();
+    for (const listener of this.#eventListeners) listener(event);
     if (this.#textDue) return;
     this.#textDue = true;
     setTimeout(() => {

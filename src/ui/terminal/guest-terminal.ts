@@ -50,9 +50,12 @@ export class GuestTerminal {
     this.#term.write(bytes);
   }
 
-  /** A dim line of the page's own between two lives of the machine; ends what the last one left half done. */
+  /**
+   * A grey line of the page's own between two lives of the machine; ends what the last one left half done. Bright
+   * black, not faint: half the contrast would be too little to read, and after an instant start it stays in sight.
+   */
   mark(text: string): void {
-    this.#term.write(`\x1b[!p\x1b[?1049l\x1b[0m\r\n\x1b[2m── ${text} ──\x1b[0m\r\n`);
+    this.#term.write(`\x1b[!p\x1b[?1049l\x1b[0m\r\n\x1b[90m── ${text} ──\x1b[0m\r\n`);
   }
 
   fit(): void {

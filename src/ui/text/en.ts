@@ -1,3 +1,5 @@
+import { besideEn } from './sections/beside.ts';
+import { diskFilesEn } from './sections/disk-files.ts';
 import { inspectEn } from './sections/inspect.ts';
 import { mapEn } from './sections/map.ts';
 import { timeEn } from './sections/time.ts';
@@ -27,13 +29,19 @@ export const en = {
   },
   saved: {
     saved: 'Saved',
-    mode: 'writethrough',
     writing: (n: string) => `Writing… ${n}`,
     memory: 'RAM only',
     savedTitle: 'Every write that Linux was told is done is in IndexedDB: closing the tab loses none of it.',
     writingTitle:
       'Commands whose data is on its way into IndexedDB. Linux is told they are done only afterwards.',
     memoryTitle: 'This disk is kept in memory and is gone when the tab closes.',
+    cached: (n: string) => `Not saved: ${n}`,
+    savedWritebackTitle:
+      'Everything is in IndexedDB just now. Closing the tab loses at most the last half second.',
+    writebackTitle:
+      'Linux was told that these writes are done; they reach IndexedDB within half a second. Closing the tab now loses them.',
+    unsafeTitle:
+      'Linux was told that these writes are done, and they are in memory only. Shut down or switch off to save them; closing the tab or cutting the power loses them.',
   },
   power: {
     on: 'Power on',
@@ -63,9 +71,11 @@ export const en = {
     stages: {
       fetch: 'Load',
       unpack: 'Unpack',
+      restore: 'Restore',
       bios: 'BIOS',
       kernel: 'Kernel',
       init: 'Init',
+      disk: 'Disk',
       ready: 'Ready',
     },
     bytes: (done: string, total: string) => `${done} of ${total}`,
@@ -102,6 +112,14 @@ export const en = {
     keepIn: 'Keep it in',
     keepIndexedDb: 'this browser',
     keepMemory: 'RAM only',
+    cache: 'Cache',
+    cacheMeanings: {
+      writethrough: 'A write is done when it is stored: nothing that Linux was told is done is ever lost.',
+      writeback:
+        'A write is done at once and stored within half a second: faster, and a closed tab loses at most that half second. A flush waits until all is stored; pblk never flushes.',
+      unsafe:
+        'Writes stay in memory until the machine is shut down or switched off: fastest, and a closed tab or a power cut loses all since power on.',
+    },
     keepMemoryHint: 'A RAM disk is gone when the tab closes.',
     createDisk: 'Create disk',
     usingDisk: (name: string) => `Set-up of the disk “${name}”.`,
@@ -148,6 +166,9 @@ export const en = {
     copied: 'Copied',
     machine: 'Machine',
     memory: 'Memory (MiB)',
+    cold: 'Boot the kernel each time (cold start)',
+    coldWhy:
+      'Otherwise the guest goes on from a state in which it has booted, and only finds its disk: at once, with the built-in kernel, its default command line and 128 MiB.',
     cmdline: 'Kernel command line',
     cmdlineReset: 'Back to the default',
     ownKernel: 'Own kernel (bzImage)',
@@ -335,6 +356,8 @@ export const en = {
     apiTitle: 'From scripts',
     api: 'In the browser’s console, window.lab drives the lab: await lab.power.on(); await lab.exec("nvme lnvm list").',
   },
+  beside: besideEn,
+  diskFiles: diskFilesEn,
   inspect: inspectEn,
   mapLayers: mapEn,
   time: timeEn,

@@ -1,4 +1,6 @@
 import type { Words } from './en.ts';
+import { besideZh } from './sections/beside-zh.ts';
+import { diskFilesZh } from './sections/disk-files-zh.ts';
 import { inspectZh } from './sections/inspect.ts';
 import { mapZh } from './sections/map.ts';
 import { timeZh } from './sections/time.ts';
@@ -28,12 +30,16 @@ export const zhCN: Words = {
   },
   saved: {
     saved: '已保存',
-    mode: 'writethrough',
     writing: (n) => `正在写入… ${n}`,
     memory: '仅在内存',
     savedTitle: 'Linux 得到完成通知的每次写入都已存入 IndexedDB，关闭标签页不会丢失。',
     writingTitle: '这些命令的数据正写入 IndexedDB，写完之后才通知 Linux 完成。',
     memoryTitle: '这块磁盘只在内存里，关闭标签页就没有了。',
+    cached: (n) => `未保存 ${n}`,
+    savedWritebackTitle: '此刻全部数据都已存入 IndexedDB。关闭标签页最多丢失最后半秒。',
+    writebackTitle: 'Linux 已得到这些写入的完成通知，数据在半秒内存入 IndexedDB；现在关闭标签页会丢失它们。',
+    unsafeTitle:
+      'Linux 已得到这些写入的完成通知，但数据只在内存里。关机或断开电源开关后才会保存；关闭标签页或拔掉电源会丢失它们。',
   },
   power: {
     on: '开机',
@@ -60,7 +66,16 @@ export const zhCN: Words = {
   },
   boot: {
     title: '正在启动',
-    stages: { fetch: '载入', unpack: '解压', bios: 'BIOS', kernel: '内核', init: 'Init', ready: '就绪' },
+    stages: {
+      fetch: '载入',
+      unpack: '解压',
+      restore: '恢复',
+      bios: 'BIOS',
+      kernel: '内核',
+      init: 'Init',
+      disk: '磁盘',
+      ready: '就绪',
+    },
     bytes: (done, total) => `${done} / ${total}`,
     elapsed: (seconds) => `${seconds} 秒`,
     progress: '已载入字节',
@@ -94,6 +109,13 @@ export const zhCN: Words = {
     keepIn: '保存在',
     keepIndexedDb: '这个浏览器',
     keepMemory: '仅内存',
+    cache: '缓存',
+    cacheMeanings: {
+      writethrough: '写入存好之后才算完成：凡是 Linux 得到完成通知的数据都不会丢失。',
+      writeback:
+        '写入立即算完成，半秒内存好：更快，关闭标签页最多丢失这半秒。刷新（flush）会等到全部存好；pblk 从不刷新。',
+      unsafe: '写入一直留在内存里，关机之后才存好：最快，关闭标签页或拔掉电源会丢失开机以来的全部写入。',
+    },
     keepMemoryHint: '内存磁盘在关闭标签页后就没有了。',
     createDisk: '新建磁盘',
     usingDisk: (name) => `磁盘“${name}”的设置。`,
@@ -140,6 +162,9 @@ export const zhCN: Words = {
     copied: '已复制',
     machine: '机器',
     memory: '内存 (MiB)',
+    cold: '每次都引导内核（冷启动）',
+    coldWhy:
+      '否则客户机从已引导好的状态继续，只需找到磁盘：立即可用，适用于内置内核、默认命令行和 128 MiB 内存。',
     cmdline: '内核命令行',
     cmdlineReset: '恢复默认',
     ownKernel: '自己的内核 (bzImage)',
@@ -322,6 +347,8 @@ export const zhCN: Words = {
     apiTitle: '用脚本',
     api: '在浏览器控制台里用 window.lab 操作：await lab.power.on(); await lab.exec("nvme lnvm list")。',
   },
+  beside: besideZh,
+  diskFiles: diskFilesZh,
   inspect: inspectZh,
   mapLayers: mapZh,
   time: timeZh,

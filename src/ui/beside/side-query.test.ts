@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import type { DiskRow } from '../../rpc/protocol.ts';
+import { PRESETS } from '../state/defaults.ts';
+import { besideUrl, diskFor, readSide, sideUrl, wantedDevice, writeSide } from './side-query.ts';
+
+const gc = PRESETS.find(({ id }) => id === 'gc') ?? { line: '', sizeBytes: 0 };
+const disk = (id: string, name: string, line: string, sizeBytes: number): DiskRow => ({
+  id,
+  name,
+  deviceLine: line,
+  sizeBytes,
+  storedBytes: 0,
+  createdAtMs: 0,
+  kept: 'indexeddb',
+  open: false,
+});
+
+describe('a side in the address', () => {
+  it('comes back as it went in, whatever is in the line', () => {
+    const query = { line: 'nvme,serial=a&b=c,lver=1', sizeBytes: 513, name: '4 LUNs' };
+    expect(readSide(writeSide(query))).toEqual(query);
+    const params = new URLSearchParams(besideUrl(query, { replay: 'a b.lnvmtrace' }).slice('./?'.length));
+    expect(params.has('beside')).toBe(true);
+    expect(readSide(params.get('left') ?? '')).toEqual(query);
+    expect(readSide(params.get('right') ?? '')).toEqual({ replay: 'a b.lnvmtrace' });
+  });
+
+  it('takes nothing that it does not know, and no size that is none', () => {
+    expect(readSide('side=right&beside=&size=-3&preset=gc&kernel=x')).toEqual({ preset: 'gc' });
+    expect(sideUrl('left', {})).toBe('./?side=left');
+    expect(sideUrl('right', readSide('preset=gc'))).toBe('./?side=right&preset=gc');
+  });
+
+  it('asks for no device when its preset is unknown', () => {
+    expect(wantedDevice({ preset: 'nothing' })).toBeUndefined();
+    expect(wantedDevice({ preset: 'gc' })?.line).toBe(gc.line);
+  });
+});
+
+describe('the disk of a side', () => {
+  const left = disk('a', 'left gc', gc.line, gc.sizeBytes);
+  const right = disk('b', 'right gc', gc.line, gc.sizeBytes);
+  const other = disk('c', 'tutorial', 'nvme,lver=1', 8);
+
+  it('is its own, never that of the other side', () => {
+    expect(diskFor('left', { preset: 'gc' }, [right, other, left], undefined)).toBe(left);
+    expect(diskFor('left', { preset: 'gc' }, [right, other], undefined)).toBeUndefined();
+  });
+
+  it('is the one it had last, if that is what is asked for', () => {
+    const chosen = disk('d', 'mine', gc.line, gc.sizeBytes);
+    expect(diskFor('right', { preset: 'gc' }, [right, chosen], 'd')).toBe(chosen);
+    expect(diskFor('right', { preset: 'gc' }, [right, other], 'c')).toBe(right);
+    expect(diskFor('right', {}, [right, other], 'c')).toBe(other);
+    expect(diskFor('right', {}, [right, other], undefined)).toBeUndefined();
+  });
+
+  it('is the one that is named', () => {
+    expect(diskFor('right', { disk: 'tutorial' }, [right, other], 'b')).toBe(other);
+    expect(diskFor('right', { disk: 'gone' }, [right, other], 'b')).toBeUndefined();
+  });
+});

@@ -1,0 +1,88 @@
+import type { DiskRow } from '../../rpc/protocol.ts';
+import { PRESETS, TUTORIAL, type Preset } from '../state/defaults.ts';
+
+export type SideId = 'left' | 'right';
+export const SIDES: readonly SideId[] = ['left', 'right'];
+export const otherOf = (side: SideId): SideId => (side === 'left' ? 'right' : 'left');
+
+/**
+ * What one side begins with, as it stands in the address: `preset=gc`, `line=…&size=BYTES&name=…`, `disk=NAME`, or
+ * `replay=URL` (empty: the reader opens a recording there). Nothing: the disk that this side had last.
+ */
+export interface SideQuery {
+  readonly preset?: string;
+  readonly line?: string;
+  readonly sizeBytes?: number;
+  /** What a disk of that line is called. */
+  readonly name?: string;
+  readonly disk?: string;
+  readonly replay?: string;
+}
+
+/** Takes from an address what a side understands; the rest is left out. */
+export function readSide(text: string): SideQuery {
+  const params = new URLSearchParams(text);
+  const size = Number(params.get('size'));
+  const of = (key: string) => params.get(key) ?? undefined;
+  const found = {
+    preset: of('preset'),
+    line: of('line'),
+    sizeBytes: Number.isSafeInteger(size) && size > 0 ? size : undefined,
+    name: of('name'),
+    disk: of('disk'),
+    replay: of('replay'),
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+}
+
+/** The inverse of {@link readSide}. */
+export function writeSide({ preset, line, sizeBytes, name, disk, replay }: SideQuery): string {
+  const params = new URLSearchParams();
+  const pairs = { preset, line, size: sizeBytes, name, disk, replay };
+  for (const [key, value] of Object.entries(pairs)) if (value !== undefined) params.set(key, String(value));
+  return params.toString();
+}
+
+/** The page that holds both. */
+export function besideUrl(left: SideQuery, right: SideQuery): string {
+  return `./?beside&left=${encodeURIComponent(writeSide(left))}&right=${encodeURIComponent(writeSide(right))}`;
+}
+
+/** The page in one of its frames. */
+export function sideUrl(side: SideId, query: SideQuery): string {
+  const rest = writeSide(query);
+  return `./?side=${side}${rest && '&'}${rest}`;
+}
+
+/** Line and size that a side asks for; undefined when it asks for none, or for a preset that there is not. */
+export function wantedDevice(
+  query: SideQuery,
+): { name: string; line: string; sizeBytes: number } | undefined {
+  const preset = PRESETS.find(({ id }: Preset) => id === query.preset);
+  if (preset) return { name: preset.id, line: preset.line, sizeBytes: preset.sizeBytes };
+  if (query.line === undefined) return undefined;
+  return { name: query.name ?? 'disk', line: query.line, sizeBytes: query.sizeBytes ?? TUTORIAL.sizeBytes };
+}
+
+/** Disks of a side are called after it, so that the two never take each other's. */
+export const diskNameOf = (side: SideId, name: string): string => `${side} ${name}`;
+
+/**
+ * The disk that a side goes on with; undefined: power on makes it one of its own.
+ * @param remembered id of the disk that this side had last
+ */
+export function diskFor(
+  side: SideId,
+  query: SideQuery,
+  disks: readonly DiskRow[],
+  remembered: string | undefined,
+): DiskRow | undefined {
+  if (query.disk !== undefined)
+    return disks.find(({ id }) => id === query.disk) ?? disks.find(({ name }) => name === query.disk);
+  const last = disks.find(({ id }) => id === remembered);
+  const wanted = wantedDevice(query);
+  if (!wanted) return last;
+  const fits = (disk: DiskRow) => disk.deviceLine === wanted.line && disk.sizeBytes === wanted.sizeBytes;
+  if (last && fits(last)) return last;
+  return disks.filter((disk) => fits(disk) && disk.name.startsWith(`${side} `)).at(-1);
+}
