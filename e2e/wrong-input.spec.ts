@@ -1,6 +1,6 @@
 import { expect, test } from 'playwright/test';
 import { badDeviceLines } from '../test/bad-device-lines.ts';
-import { LabPage } from './lab-page.ts';
+import { CREATE, LabPage } from './lab-page.ts';
 
 /** One clear sentence on the page for each thing that can be wrong; nothing is lost and nothing hangs. */
 
@@ -85,4 +85,12 @@ test('a second tab on the same disk', async ({ page, context }) => {
   await expect(second.page.getByTestId('notice').first()).toContainText(/open in another tab/);
   await expect(second.page.getByTestId('power-state')).toHaveText(/Off/);
   expect(await first.run('echo unharmed')).toBe('unharmed\n');
+  // Taken over, it is the second tab's, and the first one says so.
+  await first.run(CREATE);
+  await first.run('echo kept | dd of=/dev/mydevice conv=sync,fsync bs=4k');
+  await second.page.getByTestId('take-over').click();
+  await second.ready();
+  await expect(first.page.getByTestId('notice').last()).toContainText(/took this disk over/);
+  await second.run(CREATE);
+  expect(await second.run('head -c 4 /dev/mydevice')).toBe('kept');
 });

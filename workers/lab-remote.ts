@@ -18,7 +18,10 @@ import type {
   WatchOptions,
   WorkerMessage,
 } from '../src/rpc/protocol.ts';
+import { StoreError } from '../src/flash/media-store.ts';
 import type { DiskCatalogue, DiskSummary } from '../src/storage/catalogue.ts';
+import { IndexedDbCatalogue } from '../src/storage/indexeddb.ts';
+import { busyElsewhere } from '../src/storage/indexeddb/errors.ts';
 import { exportOverPort, importOverPort, linesFor } from './disk-transfers.ts';
 
 export interface RemoteParts {
@@ -266,7 +269,8 @@ export class LabServer implements LabRemote {
   async powerOn(options: PowerOnOptions): Promise<void> {
     const { diskId, memoryMiB, cmdline, kernel, initrd, cold, cache } = options;
     const catalogue = await this.find(diskId);
-    await this.theLab.powerOn({
+    if (options.takeOver && catalogue instanceof IndexedDbCatalogue) await catalogue.takeOver(diskId);
+    const started = this.theLab.powerOn({
       catalogue,
       diskId,
       memoryMiB,
@@ -275,6 +279,11 @@ export class LabServer implements LabRemote {
       ...(cache === undefined ? {} : { cache }),
       ...(kernel ? { kernel } : {}),
       ...(initrd ? { initrd } : {}),
+    });
+    await started.catch((error: unknown) => {
+      if (error instanceof StoreError && error.message === busyElsewhere().message)
+        this.post({ type: 'elsewhere', diskId });
+      throw error;
     });
   }
 

@@ -65,6 +65,7 @@ export class NvmeController implements Core {
   readonly cqs: (CompletionQueue | undefined)[] = [];
   /** 2^(12 + CC.MPS), as it was when the controller was enabled. */
   pageBytes = 4096;
+  readonly maxTransferBytes: number;
 
   private readonly registers: RegisterFile;
   private readonly completions: Completions;
@@ -80,6 +81,7 @@ export class NvmeController implements Core {
 
   constructor(config: ControllerConfig, media: DeviceMedia, ports: ControllerPorts, telemetry: Telemetry) {
     this.config = config;
+    this.maxTransferBytes = config.mdts === 0 ? Infinity : 2 ** config.mdts * 4096 * 2 ** config.mpsMin;
     this.registers = new RegisterFile(config);
     this.completions = new Completions(ports.memory, ports.interrupt);
     this.media = media;

@@ -24,6 +24,8 @@ export interface Core {
   readonly features: Features;
   /** 2^(12 + CC.MPS) */
   readonly pageBytes: number;
+  /** Of one command, by MDTS; Infinity where it sets no limit. */
+  readonly maxTransferBytes: number;
   /** CC as the host wrote it. */
   readonly configuration: number;
   readonly sqs: (SubmissionQueue | undefined)[];

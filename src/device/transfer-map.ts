@@ -12,8 +12,7 @@ import { type Core, refuse } from './core.ts';
 
 /** The command's data buffer of `length` bytes: at most MDTS, every byte of it memory. */
 export function mapData(core: Core, command: Command, length: number): boolean {
-  const { config, memory, pageBytes } = core;
-  const limit = config.mdts === 0 ? Infinity : 2 ** config.mdts * 4096 * 2 ** config.mpsMin;
+  const { memory, pageBytes, maxTransferBytes: limit } = core;
   if (length > limit) {
     refuse(
       core,

@@ -61,6 +61,8 @@ export interface PowerOnOptions {
   readonly cold?: boolean;
   /** When writes count as done; absent: as a `-drive` of the device line says, or `writethrough`. */
   readonly cache?: CacheMode;
+  /** Another tab that has the disk open is asked to let go of it first. */
+  readonly takeOver?: boolean;
 }
 
 /** How a disk leaves: our own container, or the image of qemu-nvme that fits it, in an archive with holes. */
@@ -171,6 +173,8 @@ export interface LabRemote {
 
 export type WorkerMessage =
   | { readonly type: 'console'; readonly tty: 0 | 1; readonly bytes: Uint8Array }
+  /** The disk was not opened, as another tab has it. */
+  | { readonly type: 'elsewhere'; readonly diskId: string }
   | {
       readonly type: 'power';
       readonly state: PowerState;

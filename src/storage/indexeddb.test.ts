@@ -520,6 +520,45 @@ describe('two tabs', () => {
     await (await other.open(id)).close();
   });
 
+  it('the second may take over: what the first was told is stored is there, and it cannot write any more', async () => {
+    const disk = await fresh();
+    const { id } = disk.summary;
+    const lost = vi.fn();
+    disk.onlost = lost;
+    await disk.commit(put(1), 'relaxed');
+    // Under way when the other one asks: it may be kept or not, as what it is told says.
+    const underWay = disk.commit(put(2), 'relaxed').then(
+      () => true,
+      () => false,
+    );
+    const other = new IndexedDbCatalogue(env);
+    await other.takeOver(id);
+    const late = await other.open(id);
+    expect(lost).toHaveBeenCalledTimes(1);
+    await expect(disk.commit(put(3), 'relaxed')).rejects.toMatchObject({
+      code: 'lost',
+      message: expect.stringContaining('Another tab') as string,
+    });
+    expect(await late.readUnit(1)).toEqual(filled(1));
+    if (await underWay) expect(await late.readUnit(2)).toEqual(filled(2));
+    expect(await late.readUnit(3)).toBeUndefined();
+    await late.commit(put(4), 'relaxed');
+    await late.close();
+    expect(locks.held()).toEqual([]);
+  });
+
+  it('a tab that does not answer keeps its disk', { timeout: 20_000 }, async () => {
+    const deaf = new IndexedDbCatalogue({ ...env, channel: undefined });
+    const { id } = await deaf.create(spec);
+    const disk = await deaf.open(id);
+    await expect(new IndexedDbCatalogue(env).takeOver(id)).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringContaining('does not let go') as string,
+    });
+    await disk.commit(put(1), 'relaxed');
+    await disk.close();
+  });
+
   it('with a stolen lock: the first is lost at once', async () => {
     const disk = await fresh();
     const lost = vi.fn();

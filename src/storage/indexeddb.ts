@@ -4,8 +4,9 @@ import { busyHere, missingDisk } from './errors.ts';
 import { deleteDatabase, openDatabase, result, transact } from './indexeddb/database.ts';
 import { openIndexedDbDisk, readSuperblock, type IndexedDbDisk } from './indexeddb/disk.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
-import { busyElsewhere, storeError } from './indexeddb/errors.ts';
+import { busyElsewhere, notHandedOver, storeError } from './indexeddb/errors.ts';
 import { CATALOGUE_STORES, DISK_STORES, Names, SUPERBLOCK_KEY } from './indexeddb/layout.ts';
+import { askToLetGo, listenForAsks } from './indexeddb/handover.ts';
 import { takeLock, type HeldLock } from './indexeddb/lock.ts';
 import {
   byAge,
@@ -34,11 +35,18 @@ const FIRST_GENERATION = 1;
  * is a disk's; `garbage` names databases that are being made or must go, written before anything is made
  * or deleted, so that nothing leaks if the tab dies in between.
  */
+/** Time that another tab has to let go of a disk: a commit that is under way may take some of it. */
+const TAKE_OVER_MS = 6000;
+const TAKE_OVER_STEP_MS = 50;
+
 export class IndexedDbCatalogue implements DiskCatalogue {
   readonly #env: IndexedDbEnvironment;
   readonly #names: Names;
   /** Disks in use in this very tab; undefined while one is being opened, wiped or removed. */
   readonly #inUse = new Map<string, IndexedDbDisk | undefined>();
+
+  /** Ends listening for other tabs that want an open disk. */
+  readonly #listening = new Map<string, () => void>();
 
   constructor(options: IndexedDbCatalogueOptions = {}) {
     this.#env = { ...browserEnvironment(), ...options };
@@ -107,12 +115,35 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     }
   }
 
+  /**
+   * Asks another tab that has the disk open to let go of it; resolves when the disk can be opened here. What that
+   * tab's guest was told is stored is kept; its machine goes on without a disk. Rejects with StoreError `busy` when
+   * it does not answer.
+   */
+  async takeOver(id: string): Promise<void> {
+    if (this.#inUse.has(id)) throw busyHere();
+    const name = this.#names.lock(id);
+    askToLetGo(this.#env.channel, name);
+    for (let waitedMs = 0; waitedMs < TAKE_OVER_MS; waitedMs += TAKE_OVER_STEP_MS) {
+      await new Promise((resolve) => setTimeout(resolve, TAKE_OVER_STEP_MS));
+      const lock = await takeLock(this.#env.locks, name);
+      if (lock === undefined) continue;
+      await lock.release();
+      return;
+    }
+    throw notHandedOver();
+  }
+
   async open(id: string): Promise<OpenDisk> {
     const lock = await this.#hold(id);
     try {
       const name = this.#names.disk(id, await this.#generation(id));
       const disk = await openIndexedDbDisk(this.#env, name, id, lock, () => this.#letGo(id, lock));
       this.#inUse.set(id, disk);
+      this.#listening.set(
+        id,
+        listenForAsks(this.#env.channel, this.#names.lock(id), () => disk.handOver()),
+      );
       return disk;
     } catch (error) {
       await this.#letGo(id, lock);
@@ -301,6 +332,8 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   }
 
   async #letGo(id: string, lock: HeldLock): Promise<void> {
+    this.#listening.get(id)?.();
+    this.#listening.delete(id);
     this.#inUse.delete(id);
     await lock.release();
   }

@@ -119,6 +119,11 @@ export class IndexedDbDisk implements OpenDisk {
     return this.#closing;
   }
 
+  /** Another tab asked for the disk. A commit under way ends as it will: whoever opens the disk waits for it. */
+  handOver(): void {
+    this.#lose(overtakenError());
+  }
+
   /** The catalogue renamed this disk. */
   renamed(superblock: Superblock): void {
     this.#superblock = { ...this.#superblock, name: superblock.name };

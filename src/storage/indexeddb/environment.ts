@@ -1,3 +1,5 @@
+import type { HandoverChannel } from './handover.ts';
+
 /** What IndexedDB disks need from the browser; injected, so that tests run without one. */
 
 export interface IndexedDbEnvironment {
@@ -7,6 +9,8 @@ export interface IndexedDbEnvironment {
   readonly keyRange: Pick<typeof IDBKeyRange, 'bound'> | undefined;
   /** `navigator.locks`; undefined on insecure pages and in old browsers. Then the epoch alone guards a disk. */
   readonly locks: LockProvider | undefined;
+  /** Opens a channel to the other tabs; undefined where there is no BroadcastChannel. */
+  readonly channel: ((name: string) => HandoverChannel) | undefined;
   /** Milliseconds after which a database that neither opens nor fails counts as unavailable. */
   readonly openTimeoutMs: number;
 }
@@ -26,6 +30,9 @@ export function browserEnvironment(): IndexedDbEnvironment {
     indexedDB: tried(() => globalThis.indexedDB),
     keyRange: tried(() => globalThis.IDBKeyRange),
     locks: tried(() => globalThis.navigator.locks as LockProvider | undefined),
+    channel: tried(() =>
+      globalThis.BroadcastChannel ? (name: string) => new BroadcastChannel(name) : undefined,
+    ),
     openTimeoutMs: 15_000,
   };
 }

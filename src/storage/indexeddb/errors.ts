@@ -75,6 +75,13 @@ export function unavailableError(reason: string, error?: unknown): StoreError {
   );
 }
 
+export function notHandedOver(): StoreError {
+  return new StoreError(
+    'busy',
+    'The other tab does not let go of this disk; close it, or reload it, then try again.',
+  );
+}
+
 export function busyElsewhere(): StoreError {
   return new StoreError('busy', 'This disk is open in another tab; close it there, then try again.');
 }

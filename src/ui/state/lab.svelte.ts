@@ -74,6 +74,8 @@ export class LabState {
   refused = $state.raw<CommandEvent>();
   #askedToPersist = false;
   /** Power requests whose answers are not in. */
+  /** A disk that another tab has open, and that was wanted here. */
+  elsewhere = $state.raw<string>();
   #asks = $state(0);
   /** The first answers of the worker are in: the page can say what power on will do. */
   loaded = $state(false);
@@ -255,12 +257,14 @@ export class LabState {
       this.setup.rememberMachine();
       this.boot = undefined;
       this.counters = NO_COUNTERS;
+      this.elsewhere = undefined;
       this.#poweredDiskId = diskId;
       await client.powerOn({
         diskId,
         memoryMiB: options.memoryMiB ?? this.setup.memoryMiB,
         cmdline: options.cmdline ?? this.setup.cmdline,
         cold: options.cold ?? this.setup.cold,
+        ...(options.takeOver ? { takeOver: true } : {}),
         ...cacheOption(options.cache ?? this.setup.cacheChoice),
         ...(kernel && { kernel }),
         ...(initrd && { initrd }),
@@ -406,6 +410,9 @@ export class LabState {
         break;
       case 'boot':
         this.boot = message.progress;
+        break;
+      case 'elsewhere':
+        this.elsewhere = message.diskId;
         break;
       case 'notice':
         this.notices.add(message.notice);

@@ -306,6 +306,9 @@ export const en = {
     levels: { info: 'Note', warning: 'Warning', error: 'Error' },
     crashed: 'The machine has crashed.',
     hung: 'The machine does not respond.',
+    elsewhere:
+      'Another tab has this disk open. Taken over, the machine there loses its disk as in a power cut; what it had stored stays.',
+    takeOver: 'Take over',
     crashedDo:
       'What the disk acknowledged is kept. Restart, or look at the shell for the kernel’s last words.',
     workerDied: (why: string) =>

@@ -302,6 +302,8 @@ export const zhCN: Words = {
     levels: { info: '提示', warning: '警告', error: '错误' },
     crashed: '机器已崩溃。',
     hung: '机器没有响应。',
+    elsewhere: '另一个标签页正在使用这块磁盘。接管后，那边的机器会像断电一样失去磁盘；已存储的内容都在。',
+    takeOver: '接管',
     crashedDo: '磁盘确认过的内容都在。请重新启动，或在终端里看内核最后的输出。',
     workerDied: (why) => `模拟器停止了：${why || '无法载入 worker'}。请重新载入页面；磁盘确认过的内容都在。`,
     workerTroubled: (why) =>
