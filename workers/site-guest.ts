@@ -106,19 +106,40 @@ export class SiteGuest implements LabEnvironment {
 function siteFiles(baseUrl: string): GuestSource {
   return {
     async read(name, onBytes) {
-      // The list names files by their contents; it is itself the one that must not be an old one.
-      const init: RequestInit = name === BOOT_STATES ? { cache: 'no-cache' } : {};
-      const response = await fetch(new URL(name, baseUrl), init);
-      if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-      const chunks: Uint8Array[] = [];
-      const reader = response.body.getReader();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        chunks.push(value);
-        onBytes(value.byteLength);
+      const url = new URL(name, baseUrl);
+      let readBytes = 0;
+      const counted = (bytes: number) => {
+        readBytes += bytes;
+        onBytes(bytes);
+      };
+      try {
+        // The list names files by their contents; it is itself the one that must not be an old one.
+        return await readWhole(url, name === BOOT_STATES ? 'no-cache' : 'default', counted);
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        // Seen in Chromium, with a small HTTP cache: a body that the service worker reads as well ends in
+        // ERR_CACHE_WRITE_FAILURE. Past the cache it comes.
+        onBytes(-readBytes);
+        return readWhole(url, 'no-store', onBytes);
       }
-      return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
     },
   };
+}
+
+async function readWhole(
+  url: URL,
+  cache: RequestCache,
+  onBytes: (bytes: number) => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetch(url, { cache });
+  if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+  const chunks: Uint8Array[] = [];
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    onBytes(value.byteLength);
+  }
+  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
 }

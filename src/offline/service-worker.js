@@ -10,8 +10,13 @@ const urls = new Set(FILES.map((name) => new URL(name, self.registration.scope).
 const page = new URL('index.html', self.registration.scope).href;
 
 self.addEventListener('install', (event) => {
-  const fresh = [...urls].map((url) => new Request(url, { cache: 'no-cache' }));
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(fresh)));
+  const requests = (mode) => [...urls].map((url) => new Request(url, { cache: mode }));
+  event.waitUntil(
+    caches.open(CACHE).then((cache) =>
+      // The page reads some of them at the same time, and a small HTTP cache can fail on that: then without it.
+      cache.addAll(requests('no-cache')).catch(() => cache.addAll(requests('no-store'))),
+    ),
+  );
 });
 
 self.addEventListener('activate', (event) => {
