@@ -33,9 +33,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'guest',
-          // Each file boots a real kernel: one at a time, two cores are all there is.
+          // Each file boots a real kernel, and takes a core for it.
           include: ['test/**/*.guest.test.ts', 'src/**/*.guest.test.ts'],
-          fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 120_000,
         },

@@ -1,6 +1,7 @@
 // `npm test`: everything that has to hold, in the order of its price. Prints what passed and failed, and
 // as its last line "N passed, N failed". `npm test -- unit e2e` runs only the stages named.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ensureInstalled, root, run } from './ensure-installed.mjs';
 
@@ -11,6 +12,9 @@ const reports = join(root, '.cache', 'reports');
 rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports, { recursive: true });
 
+/** On two cores vitest would use one. A guest takes a core, and with its tests a gigabyte: four of them are enough. */
+const workers = Math.max(1, Math.min(availableParallelism(), 4));
+
 const vitest = (project) => ({
   command: [
     'npx',
@@ -18,6 +22,7 @@ const vitest = (project) => ({
     'run',
     '--project',
     project,
+    `--maxWorkers=${workers}`,
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${join(reports, `${project}.json`)}`,
