@@ -21,9 +21,8 @@ export class FlashState {
   #connection: Connection | undefined;
   /** Whose map `data` is. */
   #diskId: string | undefined;
-  #awaiting = false;
   #running = false;
-  #raf = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #textDue = false;
   readonly #pace = new Pace(globalThis.navigator?.hardwareConcurrency ?? 4);
 
@@ -77,7 +76,7 @@ export class FlashState {
   }
 
   take(message: Extract<WorkerMessage, { type: 'frame' }>): void {
-    this.#awaiting = false;
+    this.#askSoon();
     if (!message.map || !this.data) return;
     this.#changed(this.data.apply(message.map));
   }
@@ -94,23 +93,25 @@ export class FlashState {
 
   #start(): void {
     this.#running = true;
-    this.#awaiting = false;
-    if (this.#raf === 0) this.#raf = requestAnimationFrame(this.#ask);
+    this.#ask();
   }
 
   #pause(): void {
     this.#running = false;
-    cancelAnimationFrame(this.#raf);
-    this.#raf = 0;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
+  /** By a timer: a loop of animation frames would have the browser compose the page sixty times a second. */
+  #askSoon(): void {
+    if (this.#running) this.#timer ??= setTimeout(this.#ask, this.#pace.waitMs(performance.now()));
+  }
+
+  /** The worker answers when there is something new. */
   readonly #ask = (): void => {
-    this.#raf = 0;
+    this.#timer = undefined;
     if (!this.#running) return;
-    if (!this.#awaiting && this.#pace.isDue(performance.now())) {
-      this.#awaiting = true;
-      this.#connection?.send({ type: 'nextFrame' });
-    }
-    this.#raf = requestAnimationFrame(this.#ask);
+    this.#pace.began(performance.now());
+    this.#connection?.send({ type: 'nextFrame' });
   };
 }

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { Pace } from './pace.ts';
 
-/** Pictures in a second of animation frames. */
+/** Pictures in a second, each asked for when it is due. */
 function picturesPerSec(pace: Pace): number {
   let pictures = 0;
-  for (let frame = 0; frame < 60; frame++) if (pace.isDue((frame * 1000) / 60)) pictures++;
+  for (let nowMs = 0; nowMs < 1000; nowMs += pace.waitMs(nowMs)) {
+    pace.began(nowMs);
+    pictures++;
+  }
   return pictures;
 }
 
@@ -12,7 +15,7 @@ describe('Pace', () => {
   it.each([
     [2, 10],
     [4, 20],
-    [16, 30],
+    [16, 31],
   ])('with %i processors shows %i pictures a second', (cores, expected) => {
     expect(picturesPerSec(new Pace(cores))).toBe(expected);
   });
@@ -30,7 +33,8 @@ describe('Pace', () => {
 
   it('shows the first change after a quiet time at once', () => {
     const pace = new Pace(2);
-    pace.isDue(0);
-    expect(pace.isDue(5000)).toBe(true);
+    pace.began(0);
+    expect(pace.waitMs(30)).toBe(70);
+    expect(pace.waitMs(5000)).toBe(0);
   });
 });

@@ -26,12 +26,14 @@ export class Pace {
     return Math.min(SLOWEST_MS, Math.max(this.#leastMs, mean / SHARE));
   }
 
-  /** True once in each interval. */
-  isDue(nowMs: number): boolean {
-    // An animation frame is never exactly on time: half of one early is better than a whole one late.
-    if (nowMs - this.#lastMs < this.everyMs - 8) return false;
+  /** Milliseconds from now until the next picture is due. */
+  waitMs(nowMs: number): number {
+    return Math.max(0, this.#lastMs + this.everyMs - nowMs);
+  }
+
+  /** A picture is being made. */
+  began(nowMs: number): void {
     this.#lastMs = nowMs;
-    return true;
   }
 
   /** What the newest picture took, in milliseconds of script. */
