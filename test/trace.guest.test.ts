@@ -177,8 +177,8 @@ describe('what the wire tells of pblk agrees with what pblk says', () => {
         expect(packModel(unpackModel(packModel(model)))).toEqual(packModel(model));
 
         // After a power cut pblk reads its books again, and so do we.
-        const before = mapOf(target);
         if (packed) await guest.run('nvme lnvm remove -n mydevice');
+        const before = mapOf(target);
         await guest.powerCycle();
         guest.lab.device?.watch(true);
         await guest.run(createTarget(0, luns - 1));
