@@ -527,7 +527,7 @@ describe('two tabs', () => {
     disk.onlost = lost;
     await disk.commit(put(1), 'relaxed');
     // Under way when the other one asks: it may be kept or not, as what it is told says.
-    const underWay = disk.commit(put(2), 'relaxed').then(
+    const underWay = Promise.resolve(disk.commit(put(2), 'relaxed')).then(
       () => true,
       () => false,
     );
