@@ -156,6 +156,8 @@ test('a lab and a recording share one time', async ({ page }) => {
   const live = await beside.timeUs('right');
   await beside.scrub('left', 'Home');
   await expect.poll(() => beside.timeUs('right')).toBeLessThan(live);
+  // What the captions said live was equal too: wait until the left one has gone back.
+  await expect.poll(() => beside.sinceUs('left')).toBeLessThan(left);
   await expect.poll(async () => (await beside.sinceUs('left')) - (await beside.sinceUs('right'))).toBe(0);
   expect((await beside.words('left')).join()).not.toMatch(/open|closed/);
   const then = figuresOf(recording.seekTime(5e6 + (await beside.sinceUs('left'))).model);

@@ -25,6 +25,9 @@ test('the past is a scrub away, and a recording shows it without the machine', a
   await lab.run('dd if=/dev/urandom of=/dev/mydevice bs=64k count=512 conv=fsync 2>&1');
   await lab.run('dd if=/dev/urandom of=/dev/mydevice bs=64k count=512 conv=fsync 2>&1');
 
+  // 64 MiB close a chunk of each LUN: held before the picture has come so far, now would look like then.
+  await expect(page.getByTestId('map-summary').locator('li').first()).toContainText('closed');
+
   // Hold the picture, go back, step, and return.
   await page.getByTestId('time-pause').click();
   const now = await picture(page);
