@@ -23,6 +23,7 @@ import { Status, statusMeaning } from '../spec/status.ts';
 import { CommandLog } from './command-log.ts';
 import { NvmeController } from './controller.ts';
 import { openMedia } from './media.ts';
+import { bytesOf } from './ports.ts';
 import type { CompletedCommand } from './telemetry.ts';
 
 const RAM = 0x20_0000;
@@ -280,7 +281,8 @@ describe('a refused command says which rule it broke', () => {
 describe('the ring', () => {
   /** Command objects are used again and again, so one will do. */
   function fakeCommand(): CompletedCommand & { status: number; rule: Rule | undefined } {
-    const bytes = new Uint8Array(64);
+    const words = new Uint32Array(16);
+    const bytes = bytesOf(words);
     bytes[0] = IoOpcode.vectorRead;
     const vector = new SectorVector(64);
     return {
@@ -289,6 +291,7 @@ describe('the ring', () => {
       opcode: IoOpcode.vectorRead,
       nsid: 1,
       bytes,
+      words,
       status: 0,
       dw0: 0,
       dw1: 0,

@@ -5,6 +5,7 @@ import { SQE_BYTES } from '../spec/registers.ts';
 import type { Rule } from '../spec/rules.ts';
 import { Status, type StatusCode, statusName } from '../spec/status.ts';
 import { SectorVector, type Transfer } from '../flash/transfer.ts';
+import { bytesOf } from './ports.ts';
 import { PrpSegments } from './prp.ts';
 import type { SubmissionQueue } from './queues.ts';
 import type { CompletedCommand } from './telemetry.ts';
@@ -28,8 +29,8 @@ export interface CommandHost {
  * (Linux struct nvme_common_command). Objects are reused; nothing is allocated for a command in flight.
  */
 export class Command implements Transfer, CompletedCommand {
-  readonly bytes = new Uint8Array(SQE_BYTES);
-  private readonly view = new DataView(this.bytes.buffer);
+  readonly words = new Uint32Array(SQE_BYTES / 4);
+  readonly bytes = bytesOf(this.words);
   private readonly host: CommandHost;
   /** The queue it came from, and the controller's generation then: a reset makes it stale. */
   sq: SubmissionQueue | undefined;
@@ -123,23 +124,23 @@ export class Command implements Transfer, CompletedCommand {
     this.why = why;
   }
 
-  /** Reads the fields out of {@link bytes}. */
+  /** Reads the fields out of {@link words}. */
   parse(): void {
-    const v = this.view;
-    const dw0 = v.getUint32(0, true);
+    const w = this.words;
+    const dw0 = w[0] as number;
     this.opcode = dw0 & 0xff;
     this.flags = (dw0 >>> 8) & 0xff;
     this.cid = dw0 >>> 16;
-    this.nsid = v.getUint32(4, true);
-    this.metadata = v.getUint32(20, true) * TWO_32 + v.getUint32(16, true);
-    this.prp1 = v.getUint32(28, true) * TWO_32 + v.getUint32(24, true);
-    this.prp2 = v.getUint32(36, true) * TWO_32 + v.getUint32(32, true);
-    this.cdw10 = v.getUint32(40, true);
-    this.cdw11 = v.getUint32(44, true);
-    this.cdw12 = v.getUint32(48, true);
-    this.cdw13 = v.getUint32(52, true);
-    this.cdw14 = v.getUint32(56, true);
-    this.cdw15 = v.getUint32(60, true);
+    this.nsid = w[1] as number;
+    this.metadata = (w[5] as number) * TWO_32 + (w[4] as number);
+    this.prp1 = (w[7] as number) * TWO_32 + (w[6] as number);
+    this.prp2 = (w[9] as number) * TWO_32 + (w[8] as number);
+    this.cdw10 = w[10] as number;
+    this.cdw11 = w[11] as number;
+    this.cdw12 = w[12] as number;
+    this.cdw13 = w[13] as number;
+    this.cdw14 = w[14] as number;
+    this.cdw15 = w[15] as number;
     this.data.clear();
     this.oob.clear();
     this.vector.clear();

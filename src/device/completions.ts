@@ -7,8 +7,7 @@ import type { CompletionQueue, SubmissionQueue } from './queues.ts';
 export class Completions {
   private readonly memory: GuestMemory;
   private readonly interrupt: InterruptLine;
-  private readonly entry = new Uint8Array(CQE_BYTES);
-  private readonly view = new DataView(this.entry.buffer);
+  private readonly entry = new Uint32Array(CQE_BYTES / 4);
 
   constructor(memory: GuestMemory, interrupt: InterruptLine) {
     this.memory = memory;
@@ -18,14 +17,12 @@ export class Completions {
   /** The entry of a command that ended; false when its queue is not in memory. */
   post(sq: SubmissionQueue, command: Command): boolean {
     const { cq } = sq;
-    const { view } = this;
-    view.setUint32(0, command.dw0, true);
-    view.setUint32(4, command.dw1, true);
-    view.setUint16(8, sq.head, true);
-    view.setUint16(10, sq.id, true);
-    view.setUint16(12, command.cid, true);
-    view.setUint16(14, ((command.status << 1) | cq.phase) & 0xffff, true);
-    if (!this.memory.write(cq.tailAddress(), this.entry, 0, CQE_BYTES)) return false;
+    const { entry } = this;
+    entry[0] = command.dw0;
+    entry[1] = command.dw1;
+    entry[2] = sq.head | (sq.id << 16);
+    entry[3] = command.cid | (((command.status << 1) | cq.phase) << 16);
+    if (!this.memory.writeWords(cq.tailAddress(), entry)) return false;
     cq.advance();
     return true;
   }

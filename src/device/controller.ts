@@ -1,5 +1,5 @@
 import { EventInfo, EventType, LogPage, SmartWarning } from '../spec/identify.ts';
-import { Cc, Csts, Register, SQE_BYTES } from '../spec/registers.ts';
+import { Cc, Csts, Register } from '../spec/registers.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import { AdminCommands } from './admin.ts';
 import { AsyncEvents } from './async-events.ts';
@@ -76,6 +76,8 @@ export class NvmeController implements Core {
   /** One more at each reset: completions of commands from before are dropped. */
   private readonly host: CommandHost;
   private resumeScheduled = false;
+  /** While commands are taken from a queue, the time when that began: what ends meanwhile ends then. */
+  private fetchingSinceMs: number | undefined;
   /** The queue whose turn it was last. */
   private turn = 0;
 
@@ -216,6 +218,7 @@ export class NvmeController implements Core {
   /** CC.EN to 0: queues and everything in flight are forgotten; AQA, ASQ and ACQ stay. */
   private reset(): void {
     this.host.generation++;
+    this.fetchingSinceMs = undefined; // a port may have thrown in the middle
     this.health.idle();
     this.features.reset();
     this.media.units.gate.forgetWaiting();
@@ -340,6 +343,7 @@ export class NvmeController implements Core {
     const busySinceMs = sq.id !== 0 ? this.health.begin() : 0;
     // One look at the clock for all that is taken now; the one that begin() has just taken, where it has.
     const nowMs = busy || sq.id === 0 ? this.clock.nowMs() : busySinceMs;
+    this.fetchingSinceMs = nowMs;
     while (
       taken < most &&
       !sq.isEmpty &&
@@ -349,7 +353,7 @@ export class NvmeController implements Core {
       this.sqs[sq.id] === sq
     ) {
       const command = this.commands.take();
-      if (!this.memory.read(sq.headAddress(), command.bytes, 0, SQE_BYTES)) {
+      if (!this.memory.readWords(sq.headAddress(), command.words)) {
         this.commands.give(command);
         this.fail(`submission queue ${sq.id} is not in memory`);
         break;
@@ -369,6 +373,7 @@ export class NvmeController implements Core {
         refuse(this, command, Status.abortedByRequest, 'aborted', 'aborted before it was carried out');
       else this.execute(command, sq);
     }
+    this.fetchingSinceMs = undefined;
     if (sq.id !== 0) this.health.end();
     return taken;
   }
@@ -469,7 +474,7 @@ export class NvmeController implements Core {
       this.health.count(command);
       this.health.end();
     }
-    this.media.log.record(command, this.clock.nowMs());
+    this.media.log.record(command, this.fetchingSinceMs ?? this.clock.nowMs());
     this.telemetry.command(command);
     if (abortedBy) this.admin.abort.targetEnded(abortedBy, command);
     this.afterCompletion(sq);

@@ -14,6 +14,17 @@ export interface GuestMemory {
   read(address: number, target: Uint8Array, offset: number, length: number): boolean;
   /** Copies `length` bytes of `source` from `offset` to guest memory. False, and nothing written, when it is not RAM. */
   write(address: number, source: Uint8Array, offset: number, length: number): boolean;
+  /**
+   * As {@link read} and {@link write}, for a queue entry: all of `words`, which are the bytes in the order in which
+   * they lie in memory. (x86 is little-endian, and so is every machine with a WebAssembly of its speed.)
+   */
+  readWords(address: number, words: Uint32Array): boolean;
+  writeWords(address: number, words: Uint32Array): boolean;
+}
+
+/** The bytes that words are made of. */
+export function bytesOf(words: Uint32Array): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 }
 
 /** One level-triggered line. Calls with the level it already has do nothing. */

@@ -62,15 +62,17 @@ export class PrpSegments {
     this.lengthBytes = length;
     if (length === 0) return Status.success;
     if (prp1 === 0) return Status.invalidField;
-    if (prp1 % 4 !== 0) return Status.prpOffsetInvalid;
-    const first = Math.min(length, pageBytes - (prp1 % pageBytes));
+    // Pages are a power of two. The remainder of a number that is no small integer is a call of its own.
+    const low = prp1 >>> 0;
+    if ((low & 3) !== 0) return Status.prpOffsetInvalid;
+    const first = Math.min(length, pageBytes - (low & (pageBytes - 1)));
     if (!this.add(prp1, first)) return Status.dataTransferError;
     const rest = length - first;
     if (rest === 0) return Status.success;
     if (rest <= pageBytes) {
       // Nobody puts data into page 0: a host that left PRP2 out has described too small a buffer.
       if (prp2 === 0) return Status.invalidField;
-      if (prp2 % pageBytes !== 0) return Status.prpOffsetInvalid;
+      if (((prp2 >>> 0) & (pageBytes - 1)) !== 0) return Status.prpOffsetInvalid;
       return this.add(prp2, rest) ? Status.success : Status.dataTransferError;
     }
     return this.resolveList(prp2, rest, pageBytes);
@@ -96,7 +98,7 @@ export class PrpSegments {
       const dataEntries = chained ? entries - 1 : entries;
       for (let i = 0; i < dataEntries; i++) {
         const address = entry(view, i);
-        if (address === 0 || address % pageBytes !== 0) return Status.prpOffsetInvalid;
+        if (address === 0 || ((address >>> 0) & (pageBytes - 1)) !== 0) return Status.prpOffsetInvalid;
         const bytes = Math.min(rest, pageBytes);
         if (!this.add(address, bytes)) return Status.dataTransferError;
         rest -= bytes;

@@ -96,7 +96,8 @@ export class CompletionQueue {
 
   /** Entries the host has not taken. */
   get unread(): number {
-    return (this.tail - this.head + this.size) % this.size;
+    const ahead = this.tail - this.head;
+    return ahead < 0 ? ahead + this.size : ahead;
   }
 
   /** Slots nobody has filled or claimed. One of `size` always stays free: full is tail + 1 = head. */

@@ -17,8 +17,9 @@ export interface CompletedCommand {
   readonly cid: number;
   readonly opcode: number;
   readonly nsid: number;
-  /** The 64 bytes as they were fetched. */
+  /** The 64 bytes as they were fetched, and the 16 words that they are. */
   readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
   /** The status field without the phase bit; 0 is success. */
   readonly status: number;
   readonly dw0: number;

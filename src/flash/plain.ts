@@ -73,7 +73,8 @@ export class PlainMedium {
   /** The usual read: inside one unit that is here, with nothing to look up. False for any other. */
   private readInUnit(lba: number, secs: number, transfer: Transfer, done: Done, careful: boolean): boolean {
     const { blocks } = this;
-    const firstSec = lba % blocks.secsPerUnit;
+    // A power of two: what `%` gives, without its call.
+    const firstSec = (lba >>> 0) & (blocks.secsPerUnit - 1);
     if (careful || firstSec + secs > blocks.secsPerUnit || !blocks.allReadable) return false;
     const bytes = blocks.get((lba - firstSec) / blocks.secsPerUnit);
     if (bytes instanceof Promise) {

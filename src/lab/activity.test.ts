@@ -49,6 +49,7 @@ const ended = (queueId: number, opcode: number, status: number, dataBytes: numbe
   cid: 0,
   nsid: 1,
   bytes: new Uint8Array(64),
+  words: new Uint32Array(16),
   dw0: 0,
   dw1: 0,
   vector: new SectorVector(1),

@@ -118,6 +118,37 @@ describe('DmaMemory', () => {
     expect(dirtied).toEqual([]);
   });
 
+  it.each([0x1000, 0x1001, 0x1002])(
+    'moves words as the bytes that they are, at any address: %d',
+    (address) => {
+      const { dma, memory, dirtied } = fake();
+      const words = Uint32Array.of(0x04030201, 0xfffefdfc);
+      expect(dma.writeWords(address, words)).toBe(true);
+      expect([...new Uint8Array(memory.buffer, RAM_AT + address, 9)]).toEqual([
+        1, 2, 3, 4, 0xfc, 0xfd, 0xfe, 0xff, 0,
+      ]);
+      expect(dirtied).toEqual([[address, address + 8]]);
+      memory.grow(1);
+      const target = new Uint32Array(2);
+      expect(dma.readWords(address, target)).toBe(true);
+      expect([...target]).toEqual([...words]);
+    },
+  );
+
+  it('moves no words outside RAM, nor without Bus Master Enable', () => {
+    const { dma, memory, dirtied, setMaster } = fake();
+    const words = Uint32Array.of(1, 2);
+    for (const address of [HOLE_BEGIN - 4, HOLE_BEGIN, RAM_BYTES - 4, 0xf0000000, NaN, -4, 2 ** 53]) {
+      expect(dma.readWords(address, words)).toBe(false);
+      expect(dma.writeWords(address, words)).toBe(false);
+    }
+    setMaster(false);
+    expect([dma.readWords(0, words), dma.writeWords(0, words)]).toEqual([false, false]);
+    expect([...words]).toEqual([1, 2]);
+    expect(new Uint8Array(memory.buffer).every((byte) => byte === 0)).toBe(true);
+    expect(dirtied).toEqual([]);
+  });
+
   it('goes on after the wasm memory has grown', () => {
     const { dma, memory } = fake();
     dma.write(0, Uint8Array.of(1), 0, 1);

@@ -1,4 +1,4 @@
-import type { GuestMemory } from '../device/ports.ts';
+import { bytesOf, type GuestMemory } from '../device/ports.ts';
 import type { V86Cpu } from './v86-types.ts';
 
 /** The legacy hole of a PC: VGA memory, option ROMs and the BIOS. v86 keeps RAM under part of it; a device has no business there. */
@@ -22,6 +22,8 @@ export type DmaCpu = Pick<V86Cpu, 'wasm_memory' | 'mem8' | 'memory_size' | 'jit_
 export class DmaMemory implements GuestMemory {
   #cpu: DmaCpu | null;
   #ram: Uint8Array;
+  /** The same memory by words: queue entries are moved in a quarter of the steps. */
+  #ramWords: Uint32Array;
   readonly #ramBytes: number;
   readonly #mayMaster: () => boolean;
 
@@ -30,6 +32,7 @@ export class DmaMemory implements GuestMemory {
     this.#cpu = cpu;
     this.#ramBytes = (cpu.memory_size[0] ?? 0) >>> 0;
     this.#ram = new Uint8Array(0);
+    this.#ramWords = new Uint32Array(0);
     this.#mayMaster = mayMaster;
   }
 
@@ -62,15 +65,45 @@ export class DmaMemory implements GuestMemory {
     return true;
   }
 
+  readWords(address: number, words: Uint32Array): boolean {
+    if (!this.isRam(address, words.byteLength)) return false;
+    this.#view();
+    const ram = this.#ramWords;
+    if ((address & 3) !== 0 || ram.length === 0)
+      return this.read(address, bytesOf(words), 0, words.byteLength);
+    const first = address >>> 2;
+    for (let i = 0; i < words.length; i++) words[i] = ram[first + i] as number;
+    return true;
+  }
+
+  writeWords(address: number, words: Uint32Array): boolean {
+    const cpu = this.#cpu;
+    if (cpu === null || !this.isRam(address, words.byteLength)) return false;
+    this.#view();
+    const ram = this.#ramWords;
+    if ((address & 3) !== 0 || ram.length === 0)
+      return this.write(address, bytesOf(words), 0, words.byteLength);
+    cpu.jit_dirty_cache(address, address + words.byteLength);
+    const first = address >>> 2;
+    for (let i = 0; i < words.length; i++) ram[first + i] = words[i] as number;
+    return true;
+  }
+
   /** Lets go of the guest's memory; every later access fails. */
   close(): void {
     this.#cpu = null;
     this.#ram = new Uint8Array(0);
+    this.#ramWords = new Uint32Array(0);
   }
 
   #view(): Uint8Array {
     if (this.#ram.length === 0 && this.#cpu !== null) {
-      this.#ram = new Uint8Array(this.#cpu.wasm_memory.buffer, this.#cpu.mem8.byteOffset, this.#ramBytes);
+      const { buffer } = this.#cpu.wasm_memory;
+      const at = this.#cpu.mem8.byteOffset;
+      this.#ram = new Uint8Array(buffer, at, this.#ramBytes);
+      // None where memory does not begin at a word: then entries go byte by byte.
+      this.#ramWords =
+        at % 4 === 0 ? new Uint32Array(buffer, at, Math.floor(this.#ramBytes / 4)) : new Uint32Array(0);
     }
     return this.#ram;
   }

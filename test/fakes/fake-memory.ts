@@ -1,4 +1,4 @@
-import type { GuestMemory } from '../../src/device/ports.ts';
+import { bytesOf, type GuestMemory } from '../../src/device/ports.ts';
 
 const MIB = 1024 * 1024;
 export const HOLE_BEGIN = 0xa_0000;
@@ -51,6 +51,14 @@ export class FakeMemory implements GuestMemory {
     this.deviceWrites.push({ address, length });
     this.ram.set(source.subarray(offset, offset + length), address);
     return true;
+  }
+
+  readWords(address: number, words: Uint32Array): boolean {
+    return this.read(address, bytesOf(words), 0, words.byteLength);
+  }
+
+  writeWords(address: number, words: Uint32Array): boolean {
+    return this.write(address, bytesOf(words), 0, words.byteLength);
   }
 
   /** Starts a new record. */

@@ -1,4 +1,4 @@
-import type { GuestMemory } from '../../src/device/ports.ts';
+import { bytesOf, type GuestMemory } from '../../src/device/ports.ts';
 
 export const PAGE = 4096;
 export const RAM_BYTES = 16 * 1024 * 1024;
@@ -97,6 +97,14 @@ export class FuzzMemory implements GuestMemory {
     if (this.frozen) this.violate(`${run(address, length)} written by a disabled controller`);
     this.ram.set(source.subarray(offset, offset + length), address);
     return true;
+  }
+
+  readWords(address: number, words: Uint32Array): boolean {
+    return this.read(address, bytesOf(words), 0, words.byteLength);
+  }
+
+  writeWords(address: number, words: Uint32Array): boolean {
+    return this.write(address, bytesOf(words), 0, words.byteLength);
   }
 
   put64(address: number, value: number): void {

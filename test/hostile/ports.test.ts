@@ -178,7 +178,7 @@ it('a controller can be made over ports that all throw, and does nothing', async
   const observer = { flash: fail, command: fail, refused: fail };
   const media = await openMedia(config, new FakeStore(), observer);
   const ports = {
-    memory: { isRam: fail, read: fail, write: fail },
+    memory: { isRam: fail, read: fail, write: fail, readWords: fail, writeWords: fail },
     interrupt: { assert: fail, deassert: fail },
     clock: { nowMs: fail, defer: fail },
   };
