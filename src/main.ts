@@ -17,7 +17,7 @@ const side = query.get('side');
 /** Each imported by a function of its own: in one expression the build gives both the style sheets of one. */
 const lowers = {
   lab: () => import('./ui/views/SideLab.svelte'),
-  replay: () => import('./ui/views/SideReplay.svelte'),
+  replay: () => import('./ui/views/RecordingTabs.svelte'),
 };
 
 // public/browser-check.js has already said what is missing.

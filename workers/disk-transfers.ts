@@ -23,7 +23,7 @@ import type {
 } from '../src/rpc/protocol.ts';
 import { streamBytes } from '../src/storage/byte-source.ts';
 import type { DiskCatalogue, DiskSummary, OpenDisk } from '../src/storage/catalogue.ts';
-import { MAX_NAME_CHARACTERS } from '../src/storage/disk-spec.ts';
+import { MAX_NAME_CHARACTERS, printable } from '../src/storage/disk-spec.ts';
 import { writeContainer } from '../src/storage/container-write.ts';
 import { throwIfAborted, type TransferOptions } from '../src/storage/transfer-options.ts';
 
@@ -174,7 +174,7 @@ export async function importOverPort(
 
 /** The name, or with a number behind it: two disks of one name cannot be told apart. */
 function freeNameOf(wanted: string, taken: readonly string[]): string {
-  const clean = wanted.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, ' ').trim() || 'disk';
+  const clean = printable(wanted) || 'disk';
   const base = [...clean].slice(0, MAX_NAME_CHARACTERS - 5).join('');
   let name = [...clean].length <= MAX_NAME_CHARACTERS ? clean : base;
   for (let n = 2; taken.includes(name); n++) name = `${base} ${n}`;

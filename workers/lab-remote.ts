@@ -18,10 +18,9 @@ import type {
   WatchOptions,
   WorkerMessage,
 } from '../src/rpc/protocol.ts';
-import { StoreError } from '../src/flash/media-store.ts';
 import type { DiskCatalogue, DiskSummary } from '../src/storage/catalogue.ts';
 import { IndexedDbCatalogue } from '../src/storage/indexeddb.ts';
-import { busyElsewhere } from '../src/storage/indexeddb/errors.ts';
+import { ElsewhereError } from '../src/storage/indexeddb/errors.ts';
 import { exportOverPort, importOverPort, linesFor } from './disk-transfers.ts';
 
 export interface RemoteParts {
@@ -281,8 +280,7 @@ export class LabServer implements LabRemote {
       ...(initrd ? { initrd } : {}),
     });
     await started.catch((error: unknown) => {
-      if (error instanceof StoreError && error.message === busyElsewhere().message)
-        this.post({ type: 'elsewhere', diskId });
+      if (error instanceof ElsewhereError) this.post({ type: 'elsewhere', diskId });
       throw error;
     });
   }

@@ -9,11 +9,14 @@ import {
   type SavedGuest,
   unpackBootState,
 } from '../src/lab/boot-state.ts';
-import { type GuestImages, type GuestSource, loadGuestImages } from '../src/lab/guest-images.ts';
+import {
+  type GuestImages,
+  type GuestSource,
+  loadGuestImages,
+  type OnProgress,
+} from '../src/lab/guest-images.ts';
 import type { LabEnvironment } from '../src/lab/lab.ts';
 import { compileWasm, type WasmSource } from '../src/machine/wasm.ts';
-
-type OnProgress = (doneBytes: number, totalBytes: number, name: string) => void;
 
 /** A saved guest on its way or here, and who is told how far it is. */
 interface Loading {

@@ -110,6 +110,11 @@ export class BlockTable {
     return bytes;
   }
 
+  /** Every shard, for a disk that is filled from elsewhere. */
+  packAll(): TableShard[] {
+    return Array.from({ length: this.totalShards }, (_, shard) => ({ shard, bytes: this.packShard(shard) }));
+  }
+
   /** Sectors of `block` written since its last erase. */
   written(block: number): number {
     return this.writePointer[block] ?? 0;

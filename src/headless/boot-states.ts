@@ -8,7 +8,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BOOT_STATES, type BootStateList } from '../lab/boot-state.ts';
+import { gzipSync } from 'node:zlib';
+import { BOOT_STATES, type BootStateList, type PackedFile } from '../lab/boot-state.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const cache = join(root, '.cache', 'boot-states');
@@ -67,6 +68,16 @@ export async function ensureBootStates(): Promise<string> {
     throw new Error('The guest could not be saved after its boot: see the lines above.');
   }
   return made;
+}
+
+/** Packs a file for the page (boot-state.ts). */
+export function packFile(stem: string, content: Uint8Array): { file: PackedFile; bytes: Uint8Array } {
+  const bytes = gzipSync(content, { level: 9 });
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  // With its hash, so that a page of an older build never gets another one's file from a cache; and not .gz,
+  // which servers declare as an encoding, so that browsers unpack it on the way.
+  const name = `${stem}-${sha256.slice(0, 8)}.packed`;
+  return { file: { name, size: bytes.length, sha256, unpackedSize: content.length }, bytes };
 }
 
 export function readBootStateList(folder: string): BootStateList {

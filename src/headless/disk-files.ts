@@ -19,7 +19,7 @@ import {
 import { LabError } from '../lab/errors.ts';
 import { readableBytes } from '../lab/size.ts';
 import type { DiskCatalogue, DiskSummary } from '../storage/catalogue.ts';
-import { MAX_NAME_CHARACTERS } from '../storage/disk-spec.ts';
+import { MAX_NAME_CHARACTERS, printable } from '../storage/disk-spec.ts';
 import { CONTAINER_EXTENSION } from '../storage/container-format.ts';
 import { writeContainer } from '../storage/container-write.ts';
 import type { TransferOptions } from '../storage/transfer-options.ts';
@@ -207,10 +207,7 @@ async function handleSource(handle: FileHandle, path: string): Promise<ImageSour
 
 /** A disk's name from that of a file. */
 function nameOf(path: string): string {
-  const name = basename(path)
-    .replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, ' ')
-    .trim();
-  return [...name].slice(0, MAX_NAME_CHARACTERS).join('') || 'imported';
+  return [...printable(basename(path))].slice(0, MAX_NAME_CHARACTERS).join('') || 'imported';
 }
 
 /** Lines on standard error: at most one a second, and one at the end. */

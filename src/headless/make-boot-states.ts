@@ -1,9 +1,7 @@
 /** Boots the guest once a RAM size and saves it, for an instant start. Started by boot-states.ts. */
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
 import { BOOT_STATES, type BootStateEntry, bootStateList, type SavedGuest } from '../lab/boot-state.ts';
 import { ControlChannel } from '../lab/control-channel.ts';
 import { DEFAULT_CMDLINE } from '../lab/guest-images.ts';
@@ -11,7 +9,7 @@ import { NEW_SHELLS_COMMAND, PROMPT, REST_COMMAND } from '../lab/rest.ts';
 import { MachineError } from '../machine/errors.ts';
 import { Machine } from '../machine/machine.ts';
 import type { SavedMachine } from '../machine/saved-state.ts';
-import { BOOT_STATE_MIB, bootStateFolder } from './boot-states.ts';
+import { BOOT_STATE_MIB, bootStateFolder, packFile } from './boot-states.ts';
 import { nodeEnvironment } from './node-environment.ts';
 
 const MIB = 2 ** 20;
@@ -117,21 +115,9 @@ function pack(
   { machine: saved, consoles }: SavedGuest,
   memoryMiB: number,
 ): { entry: BootStateEntry; packed: Uint8Array } {
-  const packed = gzipSync(saved.bytes, { level: 9 });
-  const sha256 = createHash('sha256').update(packed).digest('hex');
-  const entry = {
-    // With its hash, so that a page of an older build never gets another one's state from a cache; and not .gz,
-    // which servers declare as an encoding, so that browsers unpack it on the way.
-    name: `booted-${memoryMiB}-${sha256.slice(0, 8)}.packed`,
-    size: packed.length,
-    sha256,
-    memoryMiB,
-    version: saved.version,
-    savedAtMs: saved.savedAtMs,
-    unpackedSize: saved.bytes.length,
-    consoles,
-  };
-  return { entry, packed };
+  const { file, bytes } = packFile(`booted-${memoryMiB}`, saved.bytes);
+  const entry = { ...file, memoryMiB, version: saved.version, savedAtMs: saved.savedAtMs, consoles };
+  return { entry, packed: bytes };
 }
 
 const folder = bootStateFolder();

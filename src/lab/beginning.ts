@@ -8,15 +8,13 @@ import type { DiskCatalogue } from '../storage/catalogue.ts';
 import type { SavedGuest } from './boot-state.ts';
 import type { LabDevice } from './device.ts';
 import { LabError } from './errors.ts';
-import { DEFAULT_CMDLINE, type GuestImages } from './guest-images.ts';
+import { DEFAULT_CMDLINE, type GuestImages, type OnProgress } from './guest-images.ts';
 import type { DeviceFiles } from './types.ts';
 
 /** The slot of the NVMe function: 0000:00:08.0. */
 const NVME_SLOT = 8;
 const CLASS_NVM_EXPRESS = 0x010802;
 const MIB = 1024 * 1024;
-
-export type OnProgress = (doneBytes: number, totalBytes: number, name: string) => void;
 
 /** What a lab needs from the place it runs in: a worker of the page, or Node. */
 export interface LabEnvironment {

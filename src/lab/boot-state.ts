@@ -4,7 +4,7 @@
  */
 import type { SavedMachine } from '../machine/saved-state.ts';
 import { LabError } from './errors.ts';
-import { checkFile, type GuestSource, type ManifestFile } from './guest-images.ts';
+import { checkFile, type GuestSource, type ManifestFile, type OnProgress } from './guest-images.ts';
 
 export const BOOT_STATES = 'instant.json';
 const FORMAT = 1;
@@ -48,8 +48,6 @@ export interface PackedBootState {
   readonly entry: BootStateEntry;
   readonly packed: Uint8Array<ArrayBuffer>;
 }
-
-type OnProgress = (doneBytes: number, totalBytes: number, name: string) => void;
 
 /** Rejects with a {@link LabError}, one sentence, when the list is missing or damaged. */
 export async function loadBootStateList(source: GuestSource): Promise<BootStateList> {

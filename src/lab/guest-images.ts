@@ -19,6 +19,9 @@ export interface GuestSource {
   read(name: string, onBytes: (count: number) => void): Promise<Uint8Array<ArrayBuffer>>;
 }
 
+/** How far a file, or a set of them, is loaded. */
+export type OnProgress = (doneBytes: number, totalBytes: number, name: string) => void;
+
 export interface ManifestFile {
   readonly name: string;
   readonly size: number;
@@ -38,10 +41,7 @@ export const DEFAULT_CMDLINE = 'console=ttyS0 tsc=reliable mitigations=off rando
  * Reads and checks all of them; `onProgress` gets bytes done and in all over every file. Rejects with a
  * {@link LabError} that names the file and says what is wrong with it.
  */
-export async function loadGuestImages(
-  source: GuestSource,
-  onProgress: (doneBytes: number, totalBytes: number, name: string) => void,
-): Promise<GuestImages> {
+export async function loadGuestImages(source: GuestSource, onProgress: OnProgress): Promise<GuestImages> {
   const files = parseManifest(await readOne(source, MANIFEST, () => {}));
   const wanted = Object.values(NAMES).map((name) => {
     const file = files.get(name);

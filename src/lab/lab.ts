@@ -10,7 +10,6 @@ import {
   loadImages,
   loadSaved,
   mayBeInstant,
-  type OnProgress,
   plugIn,
   type PowerOptions,
   type WiredMachine,
@@ -30,6 +29,7 @@ import {
   tellFailures,
 } from './disk-cache.ts';
 import { LabError, sentenceOf } from './errors.ts';
+import type { OnProgress } from './guest-images.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { wakeCommand } from './rest.ts';

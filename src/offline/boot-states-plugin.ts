@@ -1,24 +1,9 @@
-import { createHash } from 'node:crypto';
 import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
-import { ensureBootStates, findBootStates, readBootStateList } from '../headless/boot-states.ts';
-import { BOOT_STATES, bootStateList, type PackedFile } from '../lab/boot-state.ts';
-
-interface Packed {
-  readonly file: PackedFile;
-  readonly bytes: Uint8Array;
-}
-
-function packedEmulator(): Packed {
-  const wasm = readFileSync(createRequire(import.meta.url).resolve('v86/build/v86.wasm'));
-  const bytes = gzipSync(wasm, { level: 9 });
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  const name = `v86-${sha256.slice(0, 8)}.packed`;
-  return { file: { name, size: bytes.length, sha256, unpackedSize: wasm.length }, bytes };
-}
+import { ensureBootStates, findBootStates, packFile, readBootStateList } from '../headless/boot-states.ts';
+import { BOOT_STATES, bootStateList } from '../lab/boot-state.ts';
 
 /** Where the page looks for the guest's files. */
 const FOLDER = 'guest/';
@@ -35,7 +20,8 @@ export function bootStates(): Plugin {
     async generateBundle() {
       // A site without them is a site whose guest boots.
       const states = await ensureBootStates().catch((error: unknown) => this.warn(String(error)));
-      const emulator = packedEmulator();
+      const wasm = createRequire(import.meta.url).resolve('v86/build/v86.wasm');
+      const emulator = packFile('v86', readFileSync(wasm));
       const list = bootStateList(states ? readBootStateList(states).states : [], emulator.file);
       const emit = (name: string, source: Uint8Array | string): void => {
         this.emitFile({ type: 'asset', fileName: FOLDER + name, source });
@@ -49,7 +35,8 @@ export function bootStates(): Plugin {
       void ensureBootStates().catch((error: unknown) => server.config.logger.warn(String(error)));
       server.middlewares.use((request, response, next) => {
         const name = /^\/guest\/([\w.-]+)$/.exec(request.url?.split('?')[0] ?? '')?.[1];
-        const folder = findBootStates();
+        // Whether they are there is told by a hash over megabytes: not for any other request.
+        const folder = name === undefined ? undefined : findBootStates();
         if (name === BOOT_STATES && folder === undefined) response.end(JSON.stringify(bootStateList([])));
         else if (name !== undefined && folder !== undefined && readdirSync(folder).includes(name))
           createReadStream(join(folder, name)).pipe(response);

@@ -1,4 +1,5 @@
 import type { Durability, MediaCommit, StoreError } from '../flash/media-store.ts';
+import { eraseRun } from './memory.ts';
 import { RunSet } from './run-set.ts';
 
 /** Commits, one after the other, as the one that they come to. */
@@ -32,7 +33,7 @@ export class CachedGroup {
   add(commit: MediaCommit): void {
     this.commits++;
     for (const { first, count } of commit.erased) {
-      this.#drop(first, count);
+      eraseRun(this.units, first, count, (bytes) => (this.bytes -= bytes.length));
       this.erased.add(first, count);
     }
     // Borrowed as in MediaCommit: what is changed in them later is put again with a later commit.
@@ -54,16 +55,5 @@ export class CachedGroup {
       units: Array.from(this.units, ([unit, bytes]) => ({ unit, bytes: copies ? bytes.slice() : bytes })),
       shards: Array.from(this.shards, ([shard, bytes]) => ({ shard, bytes })),
     };
-  }
-
-  #drop(first: number, count: number): void {
-    const drop = (unit: number): void => {
-      const bytes = this.units.get(unit);
-      if (!bytes) return;
-      this.bytes -= bytes.length;
-      this.units.delete(unit);
-    };
-    if (count <= this.units.size) for (let unit = first; unit < first + count; unit++) drop(unit);
-    else for (const unit of this.units.keys()) if (unit >= first && unit < first + count) drop(unit);
   }
 }

@@ -24,6 +24,11 @@ export function checkedSpec(spec: DiskSpec): DiskSpec {
   return { name, deviceLine, sizeBytes, unitBytes, totalUnits };
 }
 
+/** A text from elsewhere as a name: without what cannot be printed. It may be empty, or too long. */
+export function printable(text: string): string {
+  return text.replace(new RegExp(unprintable, 'gu'), ' ').trim();
+}
+
 /** The name, if it is one. @throws StoreError `io` */
 export function checkedName(name: string): string {
   const problem = nameProblem(name);

@@ -4,9 +4,9 @@ import { busyHere, missingDisk } from './errors.ts';
 import { deleteDatabase, openDatabase, result, transact } from './indexeddb/database.ts';
 import { openIndexedDbDisk, readSuperblock, type IndexedDbDisk } from './indexeddb/disk.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
-import { busyElsewhere, notHandedOver, storeError } from './indexeddb/errors.ts';
-import { CATALOGUE_STORES, DISK_STORES, Names, SUPERBLOCK_KEY } from './indexeddb/layout.ts';
+import { ElsewhereError, notHandedOver, storeError } from './indexeddb/errors.ts';
 import { askToLetGo, listenForAsks } from './indexeddb/handover.ts';
+import { CATALOGUE_STORES, DISK_STORES, Names, SUPERBLOCK_KEY } from './indexeddb/layout.ts';
 import { takeLock, type HeldLock } from './indexeddb/lock.ts';
 import {
   byAge,
@@ -29,22 +29,20 @@ const ABANDONED_AFTER_MS = 60_000;
 /** How often a making that takes longer says that it goes on. */
 const STILL_ALIVE_MS = 10_000;
 const FIRST_GENERATION = 1;
+/** Time that another tab has to let go of a disk: a commit that is under way may take some of it. */
+const TAKE_OVER_MS = 6000;
+const TAKE_OVER_STEP_MS = 50;
 
 /**
  * Disks kept by the browser: survive reloads, crashes and power cuts. The catalogue says which database
  * is a disk's; `garbage` names databases that are being made or must go, written before anything is made
  * or deleted, so that nothing leaks if the tab dies in between.
  */
-/** Time that another tab has to let go of a disk: a commit that is under way may take some of it. */
-const TAKE_OVER_MS = 6000;
-const TAKE_OVER_STEP_MS = 50;
-
 export class IndexedDbCatalogue implements DiskCatalogue {
   readonly #env: IndexedDbEnvironment;
   readonly #names: Names;
   /** Disks in use in this very tab; undefined while one is being opened, wiped or removed. */
   readonly #inUse = new Map<string, IndexedDbDisk | undefined>();
-
   /** Ends listening for other tabs that want an open disk. */
   readonly #listening = new Map<string, () => void>();
 
@@ -326,7 +324,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     const lock = await takeLock(this.#env.locks, this.#names.lock(id));
     if (lock === undefined) {
       this.#inUse.delete(id);
-      throw busyElsewhere();
+      throw new ElsewhereError();
     }
     return lock;
   }

@@ -1,11 +1,16 @@
+import { badBlockNames, cnsNames, featureNames, logNames, type Names } from '../spec/command-names.ts';
 import { submissionEntry } from '../spec/entries.ts';
 import { DULBE, Feature, Format } from '../spec/identify.ts';
 import { unpack } from '../spec/layout.ts';
 import { AdminOpcode } from '../spec/opcodes.ts';
 import type { Dwords } from './fields-command.ts';
-import { badBlockNames, cnsNames, featureNames, logNames, namedValue } from './fields-words.ts';
 import { bits, type FieldSpec, group, whole, zeroBased } from './fields.ts';
 
+/** Says a value by its name. */
+const namedValue =
+  (names: Names) =>
+  (value: number): string =>
+    names.get(value) ?? '';
 const cite = (name: string): string => `struct ${name}, include/linux/nvme.h`;
 const host = (name: string): string => `struct ${name}, drivers/nvme/host/lightnvm.c`;
 const yes = (meaning: string) => (value: number) => (value === 0 ? '' : meaning);

@@ -1,3 +1,4 @@
+import { commandTitle, hexH } from '../spec/command-names.ts';
 import { submissionEntry } from '../spec/entries.ts';
 import { unpack } from '../spec/layout.ts';
 import { AdminOpcode, IoOpcode } from '../spec/opcodes.ts';
@@ -5,7 +6,6 @@ import { statusName } from '../spec/status.ts';
 import { adminDwords } from './fields-admin.ts';
 import { ioDwords } from './fields-io.ts';
 import { bits, decode, type DecodedField, type FieldSpec, group, whole } from './fields.ts';
-import { commandTitle, hexH } from './fields-words.ts';
 import type { CommandRecord, TraceShape } from './record.ts';
 
 const COMMON = 'struct nvme_common_command, include/linux/nvme.h';

@@ -1,4 +1,5 @@
 import type { NamespaceConfig } from '../../src/device/config.ts';
+import { IoOpcode } from '../../src/spec/opcodes.ts';
 import type { Arena } from '../driver/arena.ts';
 import type { Completion, Sqe } from '../driver/entries.ts';
 import type { Rig } from '../driver/rig.ts';
@@ -18,6 +19,15 @@ export interface Deed {
   /** Takes the answer; throws when a command that succeeded says something wrong. */
   answered(completion: Completion): void;
 }
+
+export const FLUSH: Deed = {
+  label: 'flush',
+  moves: [],
+  isBarrier: true,
+  changes: true,
+  sqe: () => ({ opcode: IoOpcode.flush, nsid: 1 }),
+  answered: () => undefined,
+};
 
 /** A host of one kind of disk: thinks up commands, and knows what must be found afterwards. */
 export interface CrashHost {

@@ -4,7 +4,7 @@ import type { DmaBuffer } from '../driver/dma-buffer.ts';
 import type { Rig } from '../driver/rig.ts';
 import { vectorCommand } from '../driver/vector.ts';
 import type { Random } from '../fuzz/random.ts';
-import { type CrashHost, type Deed, OOB, SEC, stamp } from './crash-host.ts';
+import { type CrashHost, type Deed, FLUSH, OOB, SEC, stamp } from './crash-host.ts';
 import type { FlashDialect } from './flash-dialects.ts';
 import type { Seen } from './ledger.ts';
 
@@ -101,24 +101,13 @@ export class FlashHost implements CrashHost {
   // What it does -------------------------------------------------------------------------------------
 
   next(random: Random): Deed | undefined {
-    if (random.oneIn(60)) return this.flush();
+    if (random.oneIn(60)) return FLUSH;
     if (random.oneIn(8)) return this.read(random);
     if (this.victim !== undefined && this.unitsToMove === 0) {
       const deed = this.resetNext();
       if (deed) return deed;
     }
     return this.write(random);
-  }
-
-  private flush(): Deed {
-    return {
-      label: 'flush',
-      moves: [],
-      isBarrier: true,
-      changes: true,
-      sqe: () => ({ opcode: IoOpcode.flush, nsid: 1 }),
-      answered: () => undefined,
-    };
   }
 
   /** The next LUN that is not busy gets the next unit of the line. */

@@ -6,7 +6,7 @@ import type { DmaBuffer } from '../driver/dma-buffer.ts';
 import { prpsFor } from '../driver/prp.ts';
 import { plainDisk, type Rig } from '../driver/rig.ts';
 import type { Random } from '../fuzz/random.ts';
-import { type CrashHost, type Deed, SEC, stamp } from './crash-host.ts';
+import { type CrashHost, type Deed, FLUSH, SEC, stamp } from './crash-host.ts';
 import type { Seen } from './ledger.ts';
 
 const BLOCKS = 320;
@@ -46,24 +46,13 @@ export class PlainHost implements CrashHost {
   }
 
   next(random: Random): Deed | undefined {
-    if (random.oneIn(20)) return this.flush();
+    if (random.oneIn(20)) return FLUSH;
     const secs = 1 + random.below(random.oneIn(3) ? MOST_BLOCKS : 8);
     const run = { lba: random.below(BLOCKS - secs), secs };
     if (random.oneIn(6)) return this.read(run);
     for (let i = 0; i < secs; i++) if (this.busy.has(run.lba + i)) return undefined;
     if (random.oneIn(6)) return this.blank(run, random.oneIn(2));
     return this.write(run, random.oneIn(8));
-  }
-
-  private flush(): Deed {
-    return {
-      label: 'flush',
-      moves: [],
-      isBarrier: true,
-      changes: true,
-      sqe: () => ({ opcode: IoOpcode.flush, nsid: 1 }),
-      answered: () => undefined,
-    };
   }
 
   /** A new version of each block of a run. */

@@ -1,8 +1,18 @@
+import { StoreError } from '../../flash/media-store.ts';
+
 /** Where the bytes of a disk image come from: read anywhere, as its parts lie far from each other. */
 export interface ImageSource {
   readonly sizeBytes: number;
   /** Exactly these bytes; the caller asks for none beyond the end. */
   read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** Bytes of an image read at a time. */
+export const READ_BYTES = 1_048_576;
+
+/** Why an image is not taken, as one sentence. */
+export function refuseImage(reason: string): StoreError {
+  return new StoreError('corrupt', `The image was not imported because ${reason}; nothing was changed.`);
 }
 
 /** A file of the browser, or any other Blob. */

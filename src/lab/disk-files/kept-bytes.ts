@@ -1,5 +1,6 @@
 import { StoreError, type TableShard } from '../../flash/media-store.ts';
-import { isZero } from './image-source.ts';
+import { viewOf } from '../../storage/container-format.ts';
+import { isZero, READ_BYTES, type ImageSource } from './image-source.ts';
 
 /**
  * Bytes of a foreign image that are no part of the disk here: its head, what lies between its parts, its tail.
@@ -57,6 +58,12 @@ export class KeptBytesWriter {
       record.set(even ? run.subarray(0, 1) : run, HEAD_BYTES);
       this.#runs.push(record);
     }
+  }
+
+  /** {@link add}s what lies from `from` to before `to`. */
+  async addFrom(source: ImageSource, from: number, to: number): Promise<void> {
+    for (let at = from; at < to; at += READ_BYTES)
+      this.add(at, await source.read(at, Math.min(READ_BYTES, to - at)));
   }
 
   shards(image: number, fileBytes: number): TableShard[] {
@@ -125,8 +132,4 @@ function put64(bytes: Uint8Array, at: number, value: number): void {
 
 function get64(bytes: Uint8Array, at: number): number {
   return viewOf(bytes).getUint32(at, true) + viewOf(bytes).getUint32(at + 4, true) * TWO_32;
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -3,11 +3,11 @@ import type { ChunkNamespaceConfig } from '../../device/config.ts';
 import { bitsFor } from '../../flash/address.ts';
 import { BlockTable } from '../../flash/block-table.ts';
 import { deriveGeometry } from '../../flash/geometry.ts';
-import { StoreError, type MediaStore, type UnitBytes } from '../../flash/media-store.ts';
+import type { MediaStore, UnitBytes } from '../../flash/media-store.ts';
 import { CHUNK_DESCRIPTOR_BYTES, geometry20 } from '../../spec/ocssd20.ts';
 import { unpack } from '../../spec/layout.ts';
 import { Turns, type TransferOptions } from '../../storage/transfer-options.ts';
-import { isZero, readPadded, type ImageSource } from './image-source.ts';
+import { isZero, READ_BYTES, readPadded, refuseImage, type ImageSource } from './image-source.ts';
 import { KeptBytesWriter, KeptImage } from './kept-bytes.ts';
 import { ImageChunks } from './ocssd-chunks.ts';
 import {
@@ -22,9 +22,6 @@ import {
   SECTOR_BYTES,
   type OcssdCounts,
 } from './ocssd-layout.ts';
-
-/** Bytes of data read at a time. */
-const READ_BYTES = 1_048_576;
 
 /** An image's head, read and found possible. */
 export interface OcssdHead {
@@ -41,34 +38,32 @@ export function isOcssd(firstBytes: Uint8Array): boolean {
   return firstBytes.length >= 8 && unpack(lnvmHeader.fields.magic, firstBytes) === LNVM_MAGIC;
 }
 
-function refuse(reason: string): StoreError {
-  return new StoreError('corrupt', `The image was not imported because ${reason}; nothing was changed.`);
-}
-
 /** Reads header and geometry. Rejects with StoreError `corrupt`, one sentence, for what is no such image. */
 export async function readOcssdHead(source: ImageSource): Promise<OcssdHead> {
-  if (source.sizeBytes < LOG_AT) throw refuse('it is shorter than the head of an ocssd image');
+  if (source.sizeBytes < LOG_AT) throw refuseImage('it is shorter than the head of an ocssd image');
   const header = await source.read(0, lnvmHeader.sizeBytes);
   const h = lnvmHeader.fields;
-  if (!isOcssd(header)) throw refuse('it has not the magic number of an ocssd image');
+  if (!isOcssd(header)) throw refuseImage('it has not the magic number of an ocssd image');
   const version = unpack(h.version, header);
-  if (version !== LNVM_VERSION) throw refuse(`its format has version ${version}, and version 1 can be read`);
+  if (version !== LNVM_VERSION)
+    throw refuseImage(`its format has version ${version}, and version 1 can be read`);
   const namespaces = unpack(h.numNamespaces, header);
   if (namespaces !== 1)
-    throw refuse(`it has ${namespaces} namespaces, and an open-channel disk has one here`);
+    throw refuseImage(`it has ${namespaces} namespaces, and an open-channel disk has one here`);
   const sectorBytes = unpack(h.sectorSize, header);
   if (sectorBytes !== SECTOR_BYTES)
-    throw refuse(`its sectors have ${sectorBytes} bytes, and ${SECTOR_BYTES} is what pblk works with`);
+    throw refuseImage(`its sectors have ${sectorBytes} bytes, and ${SECTOR_BYTES} is what pblk works with`);
   const mdBytes = unpack(h.mdSize, header);
   const geometry = await source.read(GEOMETRY_AT, GEOMETRY_BYTES);
   const g = geometry20.fields;
   const of = (field: (typeof g)[keyof typeof g]): number => unpack(field, geometry);
   const [numGrp, numPu, numChk, clba] = [of(g.numGrp), of(g.numPu), of(g.numChk), of(g.clba)];
-  if (of(g.mjr) !== 2) throw refuse(`its geometry says version ${of(g.mjr)}, and 2 is what the branch makes`);
-  if ([numGrp, numPu, numChk, clba].includes(0)) throw refuse('one of the counts of its geometry is 0');
+  if (of(g.mjr) !== 2)
+    throw refuseImage(`its geometry says version ${of(g.mjr)}, and 2 is what the branch makes`);
+  if ([numGrp, numPu, numChk, clba].includes(0)) throw refuseImage('one of the counts of its geometry is 0');
   const bits = [numGrp, numPu, numChk, clba].map(bitsFor);
   if ([g.grpLen, g.puLen, g.chkLen, g.lbaLen].some((field, i) => of(field) !== bits[i]))
-    throw refuse('its addresses have other bits than its counts need');
+    throw refuseImage('its addresses have other bits than its counts need');
   const counts = `num_grp=${numGrp},num_pu=${numPu},num_chk=${numChk},num_sec=${clba}`;
   const rules = `mccap=${of(g.mccap)},ws_min=${of(g.wsMin)},ws_opt=${of(g.wsOpt)},mw_cunits=${of(g.mwCunits)}`;
   return {
@@ -95,11 +90,11 @@ export async function fillFromOcssd(
   const counts: OcssdCounts = { chunks: g.totalBlks, sectors: g.totalSecs, mdBytes: g.oobSizeBytes };
   const layout = layoutOf(counts, source.sizeBytes);
   if (source.sizeBytes < layout.dataEnd)
-    throw refuse(
+    throw refuseImage(
       `it has ${source.sizeBytes} bytes where its geometry needs ${layout.dataEnd} for its sectors alone`,
     );
   if (overlaps(layout))
-    throw refuse(
+    throw refuseImage(
       'its out-of-band bytes lie over its last sectors, as that branch does it with more than 3,840 chunks, so that both are lost already',
     );
   const head = await source.read(0, layout.dataAt);
@@ -108,12 +103,12 @@ export async function fillFromOcssd(
   for (let i = 0; i < chunks.count; i++) {
     const at = LOG_AT + i * CHUNK_DESCRIPTOR_BYTES;
     const wrong = chunks.enter(i, head.subarray(at, at + CHUNK_DESCRIPTOR_BYTES));
-    if (wrong !== undefined) throw refuse(wrong);
+    if (wrong !== undefined) throw refuseImage(wrong);
   }
   const kept = new KeptBytesWriter();
   kept.add(0, head);
-  await keep(kept, source, layout.dataEnd, Math.min(layout.oobAt, source.sizeBytes));
-  await keep(kept, source, Math.max(layout.oobEnd, layout.dataEnd), source.sizeBytes);
+  await kept.addFrom(source, layout.dataEnd, Math.min(layout.oobAt, source.sizeBytes));
+  await kept.addFrom(source, Math.max(layout.oobEnd, layout.dataEnd), source.sizeBytes);
 
   const turns = new Turns(signal);
   const pagesPerRead = Math.max(1, Math.floor(READ_BYTES / g.unitOobOffset));
@@ -141,18 +136,13 @@ export async function fillFromOcssd(
       onProgress?.((sector + secs) * (SECTOR_BYTES + counts.mdBytes), source.sizeBytes);
     }
   }
-  const shards = Array.from({ length: table.totalShards }, (_, shard) => ({
-    shard,
-    bytes: table.packShard(shard),
-  }));
   await disk.commit(
-    { erased: [], units: [], shards: [...shards, ...kept.shards(KeptImage.ocssd, source.sizeBytes)] },
+    {
+      erased: [],
+      units: [],
+      shards: [...table.packAll(), ...kept.shards(KeptImage.ocssd, source.sizeBytes)],
+    },
     'relaxed',
   );
   onProgress?.(source.sizeBytes, source.sizeBytes);
-}
-
-async function keep(kept: KeptBytesWriter, source: ImageSource, from: number, to: number): Promise<void> {
-  for (let at = from; at < to; at += READ_BYTES)
-    kept.add(at, await source.read(at, Math.min(READ_BYTES, to - at)));
 }

@@ -16,7 +16,7 @@ import { badBlockValues } from '../../spec/ocssd12.ts';
 import type { OpenDisk } from '../../storage/catalogue.ts';
 import { Turns, type TransferOptions } from '../../storage/transfer-options.ts';
 import { fixedSpan, type ImageContent, type Span } from './image-content.ts';
-import { isZero, type ImageSource } from './image-source.ts';
+import { isZero, READ_BYTES, type ImageSource } from './image-source.ts';
 import { keptBytes, KeptBytesWriter, KeptImage, runsWithin } from './kept-bytes.ts';
 
 /** Bytes of a sector's state before its out-of-band bytes (int_meta_size). */
@@ -25,7 +25,6 @@ const STATE_BYTES = 4;
 const SectorState = { free: 0, open: 1, full: 2, erased: 0xdc, written: 0xac } as const;
 const UNWRITTEN: readonly number[] = [SectorState.free, SectorState.open, SectorState.erased];
 const WRITTEN: readonly number[] = [SectorState.full, SectorState.written];
-const READ_BYTES = 1_048_576;
 
 export interface Raw12Sources {
   readonly data: ImageSource;
@@ -170,8 +169,7 @@ export async function fillFromRaw12(
 
   const table = new BlockTable(g);
   const kept = new KeptBytesWriter();
-  for (let at = dataEnd; at < data.sizeBytes; at += READ_BYTES)
-    kept.add(at, await data.read(at, Math.min(READ_BYTES, data.sizeBytes - at)));
+  await kept.addFrom(data, dataEnd, data.sizeBytes);
   const totalBytes = data.sizeBytes + metadata.sizeBytes;
   const turns = new Turns(signal);
   const pagesPerRead = Math.max(1, Math.floor(READ_BYTES / g.unitOobOffset));
@@ -201,12 +199,8 @@ export async function fillFromRaw12(
     onProgress?.((sector + secs) * (g.secSizeBytes + stride), totalBytes);
   }
   if (badBlocks !== undefined) markBadBlocks(await badBlocks.read(0, badBlocks.sizeBytes), table, g);
-  const shards = Array.from({ length: table.totalShards }, (_, shard) => ({
-    shard,
-    bytes: table.packShard(shard),
-  }));
   await disk.commit(
-    { erased: [], units: [], shards: [...shards, ...kept.shards(KeptImage.raw12, data.sizeBytes)] },
+    { erased: [], units: [], shards: [...table.packAll(), ...kept.shards(KeptImage.raw12, data.sizeBytes)] },
     'relaxed',
   );
   onProgress?.(totalBytes, totalBytes);

@@ -11,7 +11,7 @@ import type { TransferOptions } from '../../storage/transfer-options.ts';
 import { buildConfig, mediumOf } from '../device-line.ts';
 import { LabError } from '../errors.ts';
 import type { ImageContent } from './image-content.ts';
-import type { ImageSource } from './image-source.ts';
+import { refuseImage, type ImageSource } from './image-source.ts';
 import { fillFromOcssd, isOcssd, readOcssdHead } from './ocssd-read.ts';
 import { ocssdContent } from './ocssd-write.ts';
 import { fillFromRaw12, raw12Contents, type Raw12Sources } from './raw12.ts';
@@ -181,10 +181,6 @@ async function checkMedia(
 
 function specOf(name: string, deviceLine: string, sizeBytes: number, config: ControllerConfig): DiskSpec {
   return { name, deviceLine, sizeBytes, ...mediumOf(config) };
-}
-
-function refuseImage(reason: string): StoreError {
-  return new StoreError('corrupt', `The image was not imported because ${reason}; nothing was changed.`);
 }
 
 function countsOf({ numCh, numLun, numChk, numPg, secsPerPg, oobSizeBytes }: Geometry): string {

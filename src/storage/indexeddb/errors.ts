@@ -82,8 +82,11 @@ export function notHandedOver(): StoreError {
   );
 }
 
-export function busyElsewhere(): StoreError {
-  return new StoreError('busy', 'This disk is open in another tab; close it there, then try again.');
+/** Another tab has the disk open: it can be asked to let go of it. */
+export class ElsewhereError extends StoreError {
+  constructor() {
+    super('busy', 'This disk is open in another tab; close it there, then try again.');
+  }
 }
 
 function facts(error: unknown): { name: string; message: string } {

@@ -10,7 +10,8 @@ export type MapWords = Words['mapLayers'];
 /** A line of the legend: how it looks, what it is called, how much there is of it. */
 export interface LegendEntry {
   readonly key: string;
-  readonly code: number;
+  /** What the swatch is filled with, below its pattern. */
+  readonly colour: string;
   /** CSS of the swatch. */
   readonly style: string;
   readonly name: string;
@@ -54,7 +55,7 @@ export function legendOf(
     hint = '',
   ): LegendEntry => ({
     key,
-    code,
+    colour: table.get(code)?.base ?? palette.surface,
     style: swatchCss(table.get(code), key === 'validGc' ? palette.gc : palette.gridLine, code),
     name,
     hint,

@@ -31,6 +31,11 @@ export class Overview {
   private canvas: HTMLCanvasElement | undefined;
   private painted: { layer: MapLayer; layout: MapLayout; palette: Palette; atMs: number } | undefined;
 
+  /** Asked at each move of the pointer, before anything is measured. */
+  get isShown(): boolean {
+    return this.box !== undefined;
+  }
+
   destroy(): void {
     this.raster.destroy();
   }

@@ -1,6 +1,6 @@
 import { watchChanges, type ChangeWatch } from './flash-map-changes.ts';
 import { AGES, ageCode, chunkStateOf, Code } from './flash-map-codes.ts';
-import { CHUNK_STATE, type LunCounts, type StateCounts } from './flash-map-data.ts';
+import { CHUNK_STATE, type LunCounts } from './flash-map-data.ts';
 import type { MapDims } from './flash-map-layout.ts';
 import { targetsByUnit, type MapSource } from './flash-map-source.ts';
 
@@ -162,19 +162,6 @@ function countBlock(
     owners[o] = (owners[o] as number) + 1;
     if (k === 1 && o === OWNER_GC) tally.validGc++;
   }
-}
-
-/** Chunks by state of the whole device. */
-export function chunkTotals(source: MapSource): StateCounts {
-  const sum = { free: 0, closed: 0, open: 0, offline: 0 };
-  for (let chunk = 0; chunk < source.chunks; chunk++) {
-    const state = chunkStateOf(source, chunk);
-    if (state === CHUNK_STATE.free) sum.free++;
-    else if (state === CHUNK_STATE.closed) sum.closed++;
-    else if (state === CHUNK_STATE.open) sum.open++;
-    else if (state === CHUNK_STATE.offline) sum.offline++;
-  }
-  return sum;
 }
 
 /** Sectors that users wrote, by target. */

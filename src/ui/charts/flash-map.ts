@@ -426,7 +426,7 @@ export class FlashMap {
   }
 
   #placeInOverview(event: MouseEvent, isDragging: boolean): [number, number] | undefined {
-    if (!this.#layout || !this.#areLabelsShown) return undefined;
+    if (!this.#layout || !this.#areLabelsShown || !this.#overview.isShown) return undefined;
     const box = this.#canvas.getBoundingClientRect();
     return this.#overview.worldAt(
       this.#layout,

@@ -1,5 +1,6 @@
 import { language } from '../text/language.svelte.ts';
 import { blobSink, type FileSink } from './disk-files.ts';
+import { saveBlob } from './save-as.ts';
 
 /** What browsers with the File System Access API have; it is in no library of types yet. */
 interface SavePicker {
@@ -31,13 +32,8 @@ export function downloadSink(name: string): FileSink {
   return {
     ...file,
     async close() {
-      const url = URL.createObjectURL(file.blob());
-      const link = document.createElement('a');
-      link.href = url;
-      link.download = name;
-      link.click();
       // The browser has read it by then, or holds it; a large file takes its time.
-      setTimeout(() => URL.revokeObjectURL(url), 600_000);
+      saveBlob(name, file.blob(), 600_000);
     },
   };
 }

@@ -72,10 +72,9 @@ export class LabState {
   chunkDetails = $state.raw<ChunkDetails>();
   /** The newest command that the device refused, as its log has it. */
   refused = $state.raw<CommandEvent>();
-  #askedToPersist = false;
-  /** Power requests whose answers are not in. */
   /** A disk that another tab has open, and that was wanted here. */
   elsewhere = $state.raw<string>();
+  /** Power requests whose answers are not in. */
   #asks = $state(0);
   /** The first answers of the worker are in: the page can say what power on will do. */
   loaded = $state(false);
@@ -121,6 +120,7 @@ export class LabState {
   #poweredDiskId: string | undefined;
   /** Script that taking in what is new has cost since the last picture. */
   #newsMs = 0;
+  #askedToPersist = false;
   #gone: WorkerGone | undefined;
   #disksRound = 0;
   #refreshingDisks: Promise<void> = Promise.resolve();
