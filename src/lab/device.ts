@@ -12,6 +12,8 @@ import type { TraceShape } from '../trace/record.ts';
 import type { Telemetry } from '../device/telemetry.ts';
 import { Activity, snapshotFrame } from './activity.ts';
 import { LabError } from './errors.ts';
+import { packRecipes, recipesIn, TARGETS_SHARD } from './targets/recipe.ts';
+import { TargetSigns } from './targets/target-signs.ts';
 import { TraceTap } from './trace-tap.ts';
 import type {
   ChunkDetails,
@@ -20,6 +22,7 @@ import type {
   MapFrame,
   MapShape,
   SectorAddress,
+  TargetRecipe,
   TraceFrame,
 } from './types.ts';
 
@@ -40,9 +43,12 @@ const badBlockNames: Readonly<Record<number, string>> = {
 /** Whoever is told what the device does, exchangeable while it runs. */
 class TelemetrySwitch implements Telemetry {
   to: Telemetry;
+  /** Told of commands as well, whoever else is: undefined for a plain disk, which has no targets. */
+  private readonly signs: TargetSigns | undefined;
 
-  constructor(to: Telemetry) {
+  constructor(to: Telemetry, signs: TargetSigns | undefined) {
     this.to = to;
+    this.signs = signs;
   }
 
   flash(...args: Parameters<Telemetry['flash']>): void {
@@ -55,6 +61,7 @@ class TelemetrySwitch implements Telemetry {
 
   command(...args: Parameters<Telemetry['command']>): void {
     this.to.command(...args);
+    this.signs?.command(...args);
   }
 
   refused(text: string): void {
@@ -66,25 +73,33 @@ class TelemetrySwitch implements Telemetry {
 export class LabDevice {
   readonly config: ControllerConfig;
   readonly activity: Activity;
+  /** What the wire tells of targets; undefined for a plain disk. */
+  readonly targetSigns: TargetSigns | undefined;
   private readonly media: DeviceMedia;
   private readonly namespace: Namespace;
   private readonly telemetry: TelemetrySwitch;
   private tap: TraceTap | undefined;
   /** Records were dropped, or none was taken yet: the next frame begins with the whole state. */
   private traceIsBehind = false;
+  private targetRecipes: readonly TargetRecipe[];
 
-  private constructor(
-    config: ControllerConfig,
-    media: DeviceMedia,
-    namespace: Namespace,
-    activity: Activity,
-    telemetry: TelemetrySwitch,
-  ) {
-    this.config = config;
-    this.media = media;
-    this.namespace = namespace;
-    this.activity = activity;
-    this.telemetry = telemetry;
+  private constructor(parts: {
+    config: ControllerConfig;
+    media: DeviceMedia;
+    namespace: Namespace;
+    activity: Activity;
+    telemetry: TelemetrySwitch;
+    targetSigns: TargetSigns | undefined;
+    recipes: readonly TargetRecipe[];
+  }) {
+    this.config = parts.config;
+    this.media = parts.media;
+    this.namespace = parts.namespace;
+    this.activity = parts.activity;
+    this.telemetry = parts.telemetry;
+    this.targetSigns = parts.targetSigns;
+    this.targetRecipes = parts.recipes;
+    this.media.units.keepShards(TARGETS_SHARD, 1, () => packRecipes(this.targetRecipes));
   }
 
   /** Opens the medium on a store: reads its block table, no data. Rejects with StoreError. */
@@ -93,11 +108,13 @@ export class LabDevice {
     if (!ns) throw new LabError('device', 'The device has no namespace; use namespaces=1.');
     const g = ns.kind === 'plain' ? undefined : ns.geometry;
     const activity = new Activity(g ? g.numCh * g.numLun * g.numChk * g.numPln : 0, g?.secSizeBytes ?? 512);
-    const telemetry = new TelemetrySwitch(activity);
+    const targetSigns = g && new TargetSigns(g, ns.kind === 'ocssd20');
+    const telemetry = new TelemetrySwitch(activity, targetSigns);
     const media = await openMedia(config, store, telemetry);
     const [namespace] = media.namespaces;
     if (!namespace) throw new LabError('device', 'The device has no namespace; use namespaces=1.');
-    return new LabDevice(config, media, namespace, activity, telemetry);
+    const recipes = g ? recipesIn(await media.units.loadShards()) : [];
+    return new LabDevice({ config, media, namespace, activity, telemetry, targetSigns, recipes });
   }
 
   /** Makes the controller for a machine; one at a time drives a medium. */
@@ -118,6 +135,19 @@ export class LabDevice {
   /** The newest command that broke a rule. */
   lastRefused(): CommandEvent | undefined {
     return this.media.log.lastRefused();
+  }
+
+  /** The targets that the disk remembers. What is set is stored with the next commit, which this asks for. */
+  get recipes(): readonly TargetRecipe[] {
+    return this.targetRecipes;
+  }
+
+  set recipes(recipes: readonly TargetRecipe[]) {
+    this.targetRecipes = recipes;
+    const { units } = this.media;
+    units.touchShard(TARGETS_SHARD);
+    // A failure is told by way of `onfailure`.
+    units.commit('relaxed', () => {});
   }
 
   // The recording ------------------------------------------------------------------------------------

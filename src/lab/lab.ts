@@ -33,7 +33,9 @@ import type { OnProgress } from './guest-images.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { wakeCommand } from './rest.ts';
-import type { BootProgress, ExecResult, Notice, PowerState } from './types.ts';
+import { watchTargets } from './targets/watch-targets.ts';
+import type { TargetWatch } from './targets/target-watch.ts';
+import type { BootProgress, ExecResult, Notice, PowerState, RememberedTarget } from './types.ts';
 
 /** Told what happens. Nothing is called after power is off again but `power` itself. */
 export interface LabObserver {
@@ -47,6 +49,8 @@ export interface LabObserver {
   opened?(device: LabDevice): void;
   /** The power goes: the last chance to fetch what the device has recorded. */
   closing?(device: LabDevice): void;
+  /** The targets that the open disk remembers: when it is opened, and after each change. */
+  targets?(targets: readonly RememberedTarget[]): void;
 }
 
 export type { LabEnvironment, PowerOptions };
@@ -71,6 +75,8 @@ interface Running {
   readonly control: ControlChannel;
   readonly trace: GuestTrace;
   readonly heartbeat: Heartbeat;
+  /** Undefined for a plain disk. */
+  readonly targets: TargetWatch | undefined;
   /** The agent has answered; after an instant start, the guest has its disk and its shells too. */
   readonly ready: Promise<void>;
 }
@@ -326,13 +332,14 @@ export class Lab {
       });
     }
     ready.catch(() => {}); // nobody has to wait for it
-    const running: Running = { disk, device, machine, controller, control, trace, heartbeat, ready };
+    const targets = watchTargets(device, control);
+    const running: Running = { disk, device, machine, controller, control, trace, heartbeat, targets, ready };
     this.listen(running, (stage, detail) => progress(saved && stage !== 'ready' ? 'disk' : stage, detail));
     return running;
   }
 
   private listen(running: Running, progress: Progress): void {
-    const { machine, control, trace, heartbeat, device, disk } = running;
+    const { machine, control, trace, heartbeat, targets, device, disk } = running;
     const watch = new ConsoleWatch();
     watch.onstage = (stage, detail) => {
       if (this.state === 'booting') progress(stage, detail);
@@ -355,10 +362,15 @@ export class Lab {
     machine.trace.onoutput = (bytes) => trace.receive(bytes);
     trace.onevents = (events) => this.observer.guestEvents?.(events);
     if (this.traceIntervalMs !== undefined) void trace.start(this.traceIntervalMs);
+    if (targets) {
+      targets.onchange = () => this.observer.targets?.(targets.remembered);
+      targets.onchange();
+    }
     running.ready.then(
       () => {
         if (this.running !== running) return;
         this.wasReady = true;
+        targets?.start();
         if (this.state !== 'booting' && this.state !== 'hung') return;
         progress('ready', '');
         this.setPower('running', '');
@@ -408,6 +420,7 @@ export class Lab {
     this.running?.heartbeat.stop();
     this.running?.control.close(new LabError('power', reason));
     this.running?.trace.close();
+    this.running?.targets?.stop();
     this.setPower(state, reason);
   }
 
@@ -424,9 +437,10 @@ export class Lab {
 
   /** Lets go of everything, whatever fails on the way: a disk that stays locked could not be used again. */
   private async release(running: Running, reason: string): Promise<void> {
-    const { heartbeat, control, trace, device, disk, controller, machine } = running;
+    const { heartbeat, control, trace, targets, device, disk, controller, machine } = running;
     this.observer.closing?.(device);
     heartbeat.stop();
+    targets?.stop();
     trace.close();
     control.close(new LabError('power', `The machine is off (${reason}); power it on first.`));
     // Commands that were not acknowledged may fail now; nobody is told.
@@ -470,6 +484,27 @@ export class Lab {
     await within(ready, timeoutMs);
     const restMs = Math.max(0, Math.ceil(timeoutMs - (performance.now() - startedMs)));
     return control.exec(command, { ...options, timeoutMs: restMs });
+  }
+
+  /** The targets that the open disk remembers, whether the guest has them or not; none for a plain disk. */
+  get targets(): readonly RememberedTarget[] {
+    return this.running?.targets?.remembered ?? [];
+  }
+
+  /** Has the disk not remember a target. The target itself stays. */
+  forgetTarget(name: string): void {
+    this.on().targets?.forget(name);
+  }
+
+  /**
+   * Has the guest create each target that the disk remembers and that is not there, one after the other.
+   * Resolves with what each command came to.
+   */
+  async createTargets(options: ExecOptions = {}): Promise<readonly (RememberedTarget & ExecResult)[]> {
+    const done: (RememberedTarget & ExecResult)[] = [];
+    for (const target of this.targets.filter(({ exists }) => !exists))
+      done.push({ ...target, ...(await this.exec(target.command, options)) });
+    return done;
   }
 
   /**

@@ -127,6 +127,27 @@ export interface DeviceLineError {
   readonly error: string;
 }
 
+/** What it takes to make a target of LightNVM again: arguments of `nvme lnvm create`. */
+export interface TargetRecipe {
+  /** Name of its block device. */
+  readonly name: string;
+  /** As Linux 5.10 has them: `pblk`. */
+  readonly type: string;
+  /** First and last LUN, `-b` and `-e`. */
+  readonly begin: number;
+  readonly end: number;
+  /** Percent of over-provisioning, `-o`, where it is not pblk's default. */
+  readonly op?: number;
+}
+
+/** A target that the open disk remembers. */
+export interface RememberedTarget extends TargetRecipe {
+  /** The guest has it. */
+  readonly exists: boolean;
+  /** What makes it again. */
+  readonly command: string;
+}
+
 export interface ExecResult {
   readonly status: number;
   readonly output: string;

@@ -1,0 +1,204 @@
+import type { ExecResult, RememberedTarget, TargetRecipe } from '../types.ts';
+import { type GuestLook, type LiveTarget, LOOK_COMMAND, parseLook } from './guest-look.ts';
+import { createCommand, forget, isRecipe, learn } from './recipe.ts';
+import { type ScannedRange, scannedRanges, type TargetSigns } from './target-signs.ts';
+
+/** Where the recipes are kept: the open disk. */
+export interface RecipeBook {
+  recipes: readonly TargetRecipe[];
+}
+
+export interface TargetWatchParts {
+  readonly signs: TargetSigns;
+  readonly book: RecipeBook;
+  /** Runs a command in the guest, where nobody sees it. */
+  exec(command: string, options: { timeoutMs: number }): Promise<ExecResult>;
+  /** Which `-o` makes a target of that size over those LUNs. */
+  overProvisioning(begin: number, end: number, sizeBytes: number): number | undefined;
+}
+
+/** A look waits so long for the next sign; one at a time, so that a burst is one. */
+const SETTLE_MS = 300;
+/** While there is a target, writes are over when none came for so long. */
+const QUIET_MS = 500;
+/** A create that recovers a large disk reads for long: looks become rare, and end. */
+const SLOWEST_LOOK_MS = 4_000;
+const MAX_LOOKS_IN_A_ROW = 100;
+const LOOK_TIMEOUT_MS = 20_000;
+
+/**
+ * Knows which targets the guest has, and keeps the book of recipes. It looks when the wire gives a sign (see
+ * {@link TargetSigns}), and else costs nothing: after LUNs were asked about, until no `nvme` runs; and, while there is
+ * a target, when writes have stopped, for the last that a target does is to fill its open line up.
+ *
+ * What says how a target was made is the kernel, not what was typed: its name and number of LUNs are in sysfs, which
+ * LUNs they are the scan of its create has told, and its over-provisioning is that with which a target has this size.
+ */
+export class TargetWatch {
+  /** The list of {@link remembered} has changed. */
+  onchange: (() => void) | undefined;
+  private readonly parts: TargetWatchParts;
+  /** Targets of the guest by their names: the inode of their sysfs directories. */
+  private readonly live = new Map<string, number>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private looking = false;
+  /** LUNs were asked about since the last look began. */
+  private again = false;
+  private looks = 0;
+  private writesSeen = 0;
+  private stopped = false;
+
+  constructor(parts: TargetWatchParts) {
+    this.parts = parts;
+  }
+
+  /** Begins to listen. The guest must be able to run commands. */
+  start(): void {
+    const { signs } = this.parts;
+    signs.onscan = () => this.scanned();
+    signs.onwrite = () => this.wrote();
+    if (signs.scanned.length > 0) this.scanned();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.parts.signs.onscan = this.parts.signs.onwrite = undefined;
+  }
+
+  get remembered(): readonly RememberedTarget[] {
+    return this.parts.book.recipes.map((recipe) => ({
+      ...recipe,
+      exists: this.live.has(recipe.name),
+      command: createCommand(recipe),
+    }));
+  }
+
+  /** The disk shall not remember a target any more. */
+  forget(name: string): void {
+    this.keep(forget(this.parts.book.recipes, name));
+  }
+
+  private scanned(): void {
+    this.again = true;
+    this.looks = 0;
+    this.lookIn(SETTLE_MS);
+  }
+
+  private wrote(): void {
+    if (this.timer !== undefined || this.looking || this.live.size === 0) return;
+    this.writesSeen = this.parts.signs.writes;
+    this.timer = setTimeout(() => this.whenQuiet(), QUIET_MS);
+  }
+
+  private whenQuiet(): void {
+    this.timer = undefined;
+    // Writes go on: one timer more each half second, whatever their number.
+    if (this.parts.signs.writes !== this.writesSeen) this.wrote();
+    else this.lookIn(0);
+  }
+
+  private lookIn(ms: number): void {
+    if (this.stopped || this.looking) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.look();
+    }, ms);
+  }
+
+  private async look(): Promise<void> {
+    const { signs } = this.parts;
+    this.looking = true;
+    this.again = false;
+    const writes = signs.writes;
+    const known = signs.scanned.length;
+    let look: GuestLook | undefined;
+    try {
+      const { status, output } = await this.parts.exec(LOOK_COMMAND, { timeoutMs: LOOK_TIMEOUT_MS });
+      if (status === 0) look = parseLook(output);
+    } catch {
+      // The power went, or the guest hangs, which others tell.
+    }
+    this.looking = false;
+    if (this.stopped) return;
+    if (!look) {
+      if (++this.looks < MAX_LOOKS_IN_A_ROW) this.lookIn(SLOWEST_LOOK_MS);
+      return;
+    }
+    this.take(look);
+    // Nothing is in the making: what was asked about until then belongs to targets that are there, or to none.
+    if (!look.isBusy) signs.scanned.splice(0, known);
+    if (this.again || (look.isBusy && ++this.looks < MAX_LOOKS_IN_A_ROW))
+      this.lookIn(Math.min(SLOWEST_LOOK_MS, SETTLE_MS * (1 + this.looks)));
+    else if (signs.writes !== writes) this.wrote();
+  }
+
+  private take({ hasDevice, targets }: GuestLook): void {
+    const before = this.parts.book.recipes;
+    let recipes = before;
+    let changed = false;
+    for (const name of [...this.live.keys()]) {
+      if (targets.some((target) => target.name === name)) continue;
+      this.live.delete(name);
+      changed = true;
+      // Without the device it was not removed: it went with it, and may come again with it.
+      if (hasDevice) recipes = forget(recipes, name);
+    }
+    // The newest first: the last LUNs that were asked about are its own.
+    const fresh = targets.filter(({ name, inode }) => this.live.get(name) !== inode);
+    fresh.sort((a, b) => b.inode - a.inode);
+    let until = this.parts.signs.scanned.length;
+    const made: TargetRecipe[] = [];
+    for (const target of fresh) {
+      this.live.set(target.name, target.inode);
+      changed = true;
+      // Of what cannot be told nothing is remembered: a target over other LUNs would destroy data.
+      recipes = forget(recipes, target.name);
+      const range = this.rangeOf(target, until, before);
+      const recipe = range && this.recipeOf(target, range);
+      if (!recipe) continue;
+      until = range.at;
+      made.unshift(recipe);
+    }
+    for (const recipe of made) recipes = learn(recipes, recipe);
+    if (!sameRecipes(before, recipes)) this.parts.book.recipes = recipes;
+    if (changed) this.onchange?.();
+  }
+
+  /** The LUNs of a target that has just been found: as it had them before, if they are among those asked about. */
+  private rangeOf(
+    { name, luns }: LiveTarget,
+    until: number,
+    recipes: readonly TargetRecipe[],
+  ): ScannedRange | undefined {
+    const as = recipes.find((recipe) => recipe.name === name);
+    let last: ScannedRange | undefined;
+    for (const range of scannedRanges(this.parts.signs.scanned, luns, until)) {
+      last ??= range;
+      if (range.begin === as?.begin && range.end === as.end) return range;
+    }
+    return last;
+  }
+
+  private recipeOf(
+    { name, sectors }: LiveTarget,
+    { begin, end }: { readonly begin: number; readonly end: number },
+  ): TargetRecipe | undefined {
+    const op = this.parts.overProvisioning(begin, end, sectors * 512);
+    const recipe = { name, type: 'pblk', begin, end, ...(op === undefined ? {} : { op }) };
+    return isRecipe(recipe) ? recipe : undefined;
+  }
+
+  private keep(recipes: readonly TargetRecipe[]): void {
+    if (recipes === this.parts.book.recipes) return;
+    this.parts.book.recipes = recipes;
+    this.onchange?.();
+  }
+}
+
+/** What was created again as it was is nothing new, and no commit. */
+function sameRecipes(a: readonly TargetRecipe[], b: readonly TargetRecipe[]): boolean {
+  const text = (recipes: readonly TargetRecipe[]) => recipes.map(createCommand).sort().join('\n');
+  return text(a) === text(b);
+}
