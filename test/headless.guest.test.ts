@@ -49,6 +49,17 @@ describe('npm run lab', () => {
     expect(status).toBe(3);
   });
 
+  it('makes the targets again that a disk remembers, when asked to', async () => {
+    const media = ['--media', join(folder, 'remembers')];
+    // The guest is gone as soon as the target is there.
+    expect((await lab(...small, ...media, ...create)).status).toBe(0);
+    const look = ['--exec', 'ls /sys/block | grep mydevice'];
+    expect((await lab(...small, ...media, ...look)).out).toBe('');
+    const { out, err } = await lab(...small, ...media, '--targets', 'create', ...look);
+    expect([out, err]).toEqual(['mydevice\n', '']);
+    expect((await lab(...small, '--targets', 'always', ...look)).err).toMatch(/takes create, ignore/);
+  });
+
   it('keeps the disk in a file: pblk recovers, also without a remove', async () => {
     const media = ['--media', join(folder, 'disk')];
     const write = await lab(

@@ -65,8 +65,10 @@ export class LabServer implements LabRemote {
       power: (state, reason) => {
         this.post({ type: 'power', state, reason, cache: this.lab?.cacheMode });
         if (state === 'off' || state === 'booting') this.post({ type: 'shape', map: this.shape() });
+        if (state === 'off') this.post({ type: 'targets', targets: [] });
       },
       boot: (progress) => this.post({ type: 'boot', progress }),
+      targets: (targets) => this.post({ type: 'targets', targets }),
       notice: (notice) => this.post({ type: 'notice', notice }),
       guestEvents: (events) => this.lab?.device?.trace?.guest(events),
       opened: (device) => device.watch(this.watching.device),
@@ -297,6 +299,10 @@ export class LabServer implements LabRemote {
 
   exec(command: string, options?: { timeoutMs?: number }) {
     return this.theLab.exec(command, options);
+  }
+
+  async forgetTarget(name: string): Promise<void> {
+    this.theLab.forgetTarget(name);
   }
 
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {

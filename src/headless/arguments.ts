@@ -22,6 +22,8 @@ export interface LabArguments {
   readonly cold: boolean;
   /** Absent: as a -drive of the device line says, or writethrough. */
   readonly cache: CacheMode | undefined;
+  /** What is done about targets that the disk remembers, before anything else is run. */
+  readonly targets: 'create' | 'ignore';
   readonly kernel: string | undefined;
   readonly initrd: string | undefined;
   readonly script: string | undefined;
@@ -67,6 +69,8 @@ export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [optio
   --cache MODE     when a write is done, as -drive cache= of QEMU says: writethrough (when it
                    is stored), writeback (at once; stored within half a second, a flush waits)
                    or unsafe (at once; in memory until the power is off)
+  --targets create    make the targets again that the disk remembers and Linux has forgotten,
+                   before anything else is run                    (ignore)
   --exec COMMAND   run with sh -c in the guest; may be repeated
   --script FILE    a shell script to run in the guest, before any --exec
   --report         print the geometry report instead of booting
@@ -83,6 +87,7 @@ Without --exec, --script, --report, --import or --export, and on a terminal: the
 The exit status is that of the last command; 124 when time was up, 125 when the guest
 crashed or the lab failed, 2 for a wrong option, device line or file.`;
 
+const TARGETS = ['create', 'ignore'] as const;
 const FORMATS: readonly DiskFormat[] = ['container', 'ocssd', 'raw12'];
 
 /** Options of `npm run lab`, or one sentence on what is wrong with them. */
@@ -107,6 +112,7 @@ export function readArguments(
         cmdline: { type: 'string' },
         cold: { type: 'boolean' },
         cache: { type: 'string' },
+        targets: { type: 'string' },
         kernel: { type: 'string' },
         initrd: { type: 'string' },
         console: { type: 'boolean' },
@@ -136,6 +142,9 @@ export function readArguments(
   const cache = CACHE_MODES.find((mode) => mode === values.cache);
   if (values.cache !== undefined && cache === undefined)
     return { error: `--cache is ${values.cache}; it takes ${CACHE_MODES.join(', ')}.` };
+  const targets = TARGETS.find((choice) => choice === (values.targets ?? 'ignore'));
+  if (targets === undefined)
+    return { error: `--targets is ${values.targets}; it takes ${TARGETS.join(', ')}.` };
   const format = FORMATS.find((one) => one === values.format);
   if (values.format !== undefined && format === undefined)
     return { error: `--format is ${values.format}; it takes ${FORMATS.join(', ')}.` };
@@ -162,6 +171,7 @@ export function readArguments(
     cmdline: values.cmdline ?? '',
     cold: values.cold ?? false,
     cache,
+    targets,
     kernel: values.kernel,
     initrd: values.initrd,
     script: values.script,

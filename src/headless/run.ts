@@ -99,6 +99,7 @@ async function runMachine(
     ...(args.initrd === undefined ? {} : { initrd: await readImage(args.initrd) }),
   });
   try {
+    if (args.targets === 'create') await createTargets(lab, args.timeoutMs);
     if (interactive) {
       await attachTerminal(lab, isOff);
       return 0;
@@ -109,6 +110,16 @@ async function runMachine(
     return error instanceof CommandTimeout ? TIME_IS_UP : LAB_FAILED;
   } finally {
     await lab.powerOff();
+  }
+}
+
+/** Makes the targets again that the disk remembers; one that fails is told, and does not stop what follows. */
+async function createTargets(lab: Lab, timeoutMs: number): Promise<void> {
+  for (const { name, command, status, output } of await lab.createTargets({ timeoutMs })) {
+    if (status !== 0)
+      console.error(
+        `The target ${name} was not created: ${command} ended with status ${status}. ${output.trim()}`,
+      );
   }
 }
 

@@ -166,8 +166,12 @@ export class Lab {
     await this.inTurn(async (hurry) => {
       if (this.state === 'running') {
         const ended = new Promise<void>((resolve) => this.endWaiters.push(resolve));
-        // It dies before it answers.
-        this.running?.control.exec('poweroff').catch(() => {});
+        const { targets, control } = this.running ?? {};
+        // What it has not yet told of its targets it tells now. It dies before it answers.
+        void (async () => {
+          await targets?.settle();
+          await control?.exec('poweroff');
+        })().catch(() => {});
         await within(Promise.race([ended, hurry]), timeoutMs).catch(() => {});
       }
       await this.cut('switched off');

@@ -17,6 +17,7 @@ import type {
   MapShape,
   Notice,
   PowerState,
+  RememberedTarget,
   SectorAddress,
   TraceFrame,
 } from '../lab/types.ts';
@@ -61,9 +62,14 @@ export interface PowerOnOptions {
   readonly cold?: boolean;
   /** When writes count as done; absent: as a `-drive` of the device line says, or `writethrough`. */
   readonly cache?: CacheMode;
+  /** Targets that the disk remembers; the page sees to it. */
+  readonly targets?: TargetsChoice;
   /** Another tab that has the disk open is asked to let go of it first. */
   readonly takeOver?: boolean;
 }
+
+/** What is done about targets that a disk remembers when its guest has booted; `offer`, unless the reader wants them always. */
+export type TargetsChoice = 'offer' | 'create' | 'ignore';
 
 /** How a disk leaves: our own container, or the image of qemu-nvme that fits it, in an archive with holes. */
 export type DiskFileKind = 'container' | 'image';
@@ -151,6 +157,9 @@ export interface LabRemote {
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void;
   consoleResize(tty: 0 | 1, cols: number, rows: number): void;
 
+  /** Has the open disk not remember a target any more; the target itself stays. */
+  forgetTarget(name: string): Promise<void>;
+
   /** Files: into and out of /host in the guest (9p). Names are single path components. */
   putFile(name: string, bytes: Uint8Array): Promise<void>;
   getFile(name: string): Promise<Uint8Array>;
@@ -184,6 +193,8 @@ export type WorkerMessage =
     }
   | { readonly type: 'boot'; readonly progress: BootProgress }
   | { readonly type: 'notice'; readonly notice: Notice }
+  /** The targets that the open disk remembers; none while the power is off. */
+  | { readonly type: 'targets'; readonly targets: readonly RememberedTarget[] }
   | { readonly type: 'trace'; readonly frame: TraceFrame }
   | { readonly type: 'frame'; readonly map: MapFrame | undefined; readonly counters: Counters }
   | { readonly type: 'shape'; readonly map: MapShape | undefined };

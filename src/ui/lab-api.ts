@@ -7,6 +7,7 @@ import type {
   GeometryReport,
   PowerOnOptions,
   PowerState,
+  RememberedTarget,
 } from '../rpc/protocol.ts';
 import { blobSink, exportDisk, importDisk } from './state/disk-files.ts';
 import { shellApi, type LabShell } from './lab-api-shell.ts';
@@ -34,6 +35,7 @@ export interface LabApi {
   readonly device: LabDevice;
   readonly disk: LabDisk;
   readonly power: LabPower;
+  readonly targets: LabTargets;
   readonly trace: LabTrace;
   readonly shell: LabShell;
   readonly page: LabPage;
@@ -108,6 +110,19 @@ export interface LabPower {
   reset(): Promise<void>;
 }
 
+/** The LightNVM targets that the disk remembers (Linux itself forgets them when the power goes). */
+export interface LabTargets {
+  /** Of the disk that is open, at once; each says whether the guest has it, and the command that makes it. */
+  readonly list: readonly RememberedTarget[];
+  /**
+   * Types the commands of those that the guest does not have into the first shell, one after the other; resolves with
+   * them when all are made. Rejects when one of them fails, or the machine is not running.
+   */
+  create(): Promise<readonly RememberedTarget[]>;
+  /** Has the disk not remember a target; the target itself stays. */
+  forget(name: string): Promise<void>;
+}
+
 export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): LabApi {
   const client = async () => {
     await started;
@@ -123,6 +138,7 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
     }
     return disk;
   };
+  const shell = shellApi(lab);
   const choose = async (idOrName: string): Promise<DiskRow> => {
     const disk = await find(idOrName);
     lab.choose(disk.id);
@@ -210,8 +226,25 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
         await lab.reset();
       },
     },
+    targets: {
+      get list() {
+        return lab.targets.known;
+      },
+      create: async () => {
+        await client();
+        const { missing } = lab.targets;
+        lab.targets.notNow(); // by the page: it is done here
+        for (const { name, command } of missing) {
+          const { status } = await shell.run(command);
+          if (status !== 0)
+            throw new Error(`The target ${name} was not created: ${command} ended with status ${status}.`);
+        }
+        return missing;
+      },
+      forget: async (name) => (await client()).forgetTarget(String(name)),
+    },
     trace: traceApi(lab),
-    shell: shellApi(lab),
+    shell,
     page: {
       set: ({ theme, language: code, projector }) => {
         // Scripts are not checked by a compiler: nothing is set when a part of it is nonsense.

@@ -230,6 +230,16 @@ describe('TargetWatch', () => {
     expect(exec).toHaveBeenCalledTimes(looks);
   });
 
+  it('looks at once before the guest goes, if there is anything to find out', async () => {
+    const { says, scan, book, watch, exec } = guest();
+    await watch.settle();
+    expect(exec).not.toHaveBeenCalled();
+    says.lines = ['target a 1000 4 7', 'device'];
+    scan(0, 3);
+    await watch.settle();
+    expect(book.recipes).toEqual([made('a', 0, 3)]);
+  });
+
   it('forgets on request', async () => {
     const { watch, book, changes } = guest([made('a', 0, 3)]);
     watch.forget('b');

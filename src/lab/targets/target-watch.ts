@@ -41,7 +41,7 @@ export class TargetWatch {
   /** Targets of the guest by their names: the inode of their sysfs directories. */
   private readonly live = new Map<string, number>();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private looking = false;
+  private looking: Promise<void> | undefined;
   /** LUNs were asked about since the last look began. */
   private again = false;
   private looks = 0;
@@ -74,6 +74,12 @@ export class TargetWatch {
     }));
   }
 
+  /** Looks now where it would have looked soon: the guest is about to go. */
+  async settle(): Promise<void> {
+    await this.looking;
+    if (this.timer !== undefined) await this.lookNow();
+  }
+
   /** The disk shall not remember a target any more. */
   forget(name: string): void {
     this.keep(forget(this.parts.book.recipes, name));
@@ -101,15 +107,17 @@ export class TargetWatch {
   private lookIn(ms: number): void {
     if (this.stopped || this.looking) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      void this.look();
-    }, ms);
+    this.timer = setTimeout(() => void this.lookNow(), ms);
+  }
+
+  private lookNow(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    return (this.looking = this.look());
   }
 
   private async look(): Promise<void> {
     const { signs } = this.parts;
-    this.looking = true;
     this.again = false;
     const writes = signs.writes;
     const known = signs.scanned.length;
@@ -120,7 +128,7 @@ export class TargetWatch {
     } catch {
       // The power went, or the guest hangs, which others tell.
     }
-    this.looking = false;
+    this.looking = undefined;
     if (this.stopped) return;
     if (!look) {
       if (++this.looks < MAX_LOOKS_IN_A_ROW) this.lookIn(SLOWEST_LOOK_MS);

@@ -285,6 +285,8 @@ class FakeLab implements LabRemote {
     return { status: 0, output: `${command}: not a real machine\n` };
   }
 
+  async forgetTarget() {}
+
   consoleSend(tty: 0 | 1, bytes: Uint8Array) {
     const text = new TextDecoder().decode(bytes);
     this.#say(tty, text === '\r' ? '\r\n\x1b[1;32m/ #\x1b[0m ' : text);

@@ -20,6 +20,7 @@ import { FlashState } from './flash.svelte.ts';
 import { Notices, REFUSED } from './notices.svelte.ts';
 import { recall, remember } from './remember.ts';
 import { SetupState, type Kept } from './setup.svelte.ts';
+import { TargetsState } from './targets.svelte.ts';
 import { TraceState } from './trace.svelte.ts';
 
 /** Refusals of so long are explained together, by the last of them. */
@@ -54,6 +55,7 @@ export class LabState {
   readonly setup = new SetupState();
   readonly flash = new FlashState();
   readonly trace = new TraceState();
+  readonly targets = new TargetsState();
 
   client = $state.raw<LabClient>();
   power = $state<PowerState>('off');
@@ -247,6 +249,7 @@ export class LabState {
   async powerOn(options: Partial<PowerOnOptions> = {}): Promise<void> {
     if (this.isOn) throw new Error(language.t.power.alreadyOn);
     if (this.#startsUnderWay > 0) throw new Error(language.t.power.underWay);
+    this.targets.choose(options.targets);
     return this.#start(async (client) => {
       await this.#release();
       const diskId = options.diskId ?? (this.willCreate ? (await this.createFromSetup()).id : this.diskId);
@@ -332,7 +335,12 @@ export class LabState {
 
   /** Types into a shell, without Enter: the reader decides. */
   typeInto(tty: 0 | 1, text: string): void {
-    this.consoleSend(tty, new TextEncoder().encode(text));
+    if (text !== '') this.consoleSend(tty, new TextEncoder().encode(text));
+  }
+
+  /** Types what makes the targets again that the disk had, where the reader sees it. */
+  createTargets(): void {
+    this.typeInto(0, this.targets.take());
   }
 
   // ---- files ----------------------------------------------------------------------------------------
@@ -429,6 +437,9 @@ export class LabState {
           this.#newsMs = 0;
         });
         break;
+      case 'targets':
+        this.targets.known = message.targets;
+        break;
       case 'trace':
         this.#timed(() => this.trace.take(message.frame));
         break;
@@ -453,7 +464,10 @@ export class LabState {
     if (state === 'crashed') this.#rejectWaiters(crashed(reason));
     if (state === 'off' && wasStarting && reason !== RESTARTING)
       this.#rejectWaiters(new Error(sentence(`The machine is off again before it was ready: ${reason}`)));
+    if (state === 'loading') this.targets.begin();
     if (state === 'running') {
+      // Once in its life: a machine that was only slow has been asked already.
+      if (wasStarting) this.typeInto(0, this.targets.ready());
       for (const { resolve } of this.#whenRunning.splice(0)) resolve();
       void this.attempt(language.t.files.title, () => this.refreshFiles());
     } else if (state === 'off') {

@@ -44,6 +44,7 @@ class FakeWorkerSide {
     powerCut: vi.fn(async () => {}),
     reset: vi.fn(async () => {}),
     listFiles: vi.fn(async () => []),
+    consoleSend: vi.fn(async (_tty: number, _bytes: Uint8Array) => {}),
     mapSnapshot: vi.fn(async () => undefined),
     lastRefused: vi.fn(async (): Promise<unknown> => undefined),
     commandLog: vi.fn(async (after: number): Promise<unknown> => [{ sequence: after + 1 }]),
@@ -125,6 +126,75 @@ describe('what scripts ask for', () => {
     expect(() => api.trace.find('end' as 'powerOn')).toThrow('powerOn and firstWrite');
     expect(await stateOf(api.shell.run('ls', 3 as 2))).toMatch(/no shell 3/);
     expect(await stateOf(api.shell.run('ls'))).toMatch(/not running/);
+  });
+});
+
+describe('targets that the disk remembers', () => {
+  const command = 'nvme lnvm create -d nvme0n1 -n mydevice -t pblk -b 0 -e 3';
+  const target = { name: 'mydevice', type: 'pblk', begin: 0, end: 3, command };
+  const typed = () =>
+    worker.client.consoleSend.mock.calls.map(([tty, bytes]) => [tty, new TextDecoder().decode(bytes)]);
+  /** A machine that has booted, on a disk that has or had the target. */
+  function boot(exists = false): void {
+    worker.power('loading');
+    worker.say({ type: 'targets', targets: [{ ...target, exists }] });
+    worker.power('booting');
+    worker.power('running');
+  }
+  const offered = () => lab.targets.offered.map(({ name }) => name);
+
+  it('are offered once a life, when the guest does not have them', () => {
+    boot(true);
+    expect(offered()).toEqual([]);
+    boot();
+    expect([offered(), typed()]).toEqual([['mydevice'], []]);
+    lab.targets.notNow();
+    expect(offered()).toEqual([]);
+    worker.say({ type: 'targets', targets: [] });
+    worker.power('off', 'power cut');
+    boot();
+    expect(offered()).toEqual(['mydevice']);
+    // The reader was faster.
+    worker.say({ type: 'targets', targets: [{ ...target, exists: true }] });
+    expect(offered()).toEqual([]);
+  });
+
+  it('are typed into the first shell when the reader says so', () => {
+    boot();
+    lab.createTargets();
+    expect([offered(), typed()]).toEqual([[], [[0, `\x15${command}\n`]]]);
+    lab.createTargets();
+    worker.power('hung');
+    worker.power('running');
+    expect(typed()).toHaveLength(2);
+  });
+
+  it('are made or left alone as a power on says, and resets after it', async () => {
+    await worker.client.createDisk('disk', 'nvme,lver=1', 8);
+    await lab.refreshDisks();
+    await lab.powerOn({ diskId: 'd1', targets: 'create' });
+    boot();
+    boot();
+    expect([offered(), typed().length]).toEqual([[], 2]);
+    worker.power('off');
+    await lab.powerOn({ targets: 'ignore' });
+    boot();
+    expect([offered(), typed().length]).toEqual([[], 2]);
+    worker.power('off');
+    await lab.powerOn();
+    boot();
+    expect(offered()).toEqual(['mydevice']);
+    worker.power('off');
+    await expect(lab.powerOn({ targets: 'always' as 'create' })).rejects.toThrow('offer, create, ignore');
+  });
+
+  it('are made always when the reader wants that', () => {
+    lab.targets.always = true;
+    boot();
+    expect([offered(), typed().length]).toEqual([[], 1]);
+    lab.targets.always = false;
+    boot();
+    expect([offered(), typed().length]).toEqual([['mydevice'], 1]);
   });
 });
 

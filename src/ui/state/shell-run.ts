@@ -5,7 +5,7 @@ const MOST_BYTES = 4096;
 /** How often it is looked whether the machine is still there. */
 const LOOK_EVERY_MS = 250;
 /** Empties the line of a shell that somebody has begun to type. */
-const KILL_LINE = '\x15';
+export const KILL_LINE = '\x15';
 
 /** A shell as it is typed into and read. */
 export interface ShellPort {

@@ -2,6 +2,7 @@ import { besideEn } from './sections/beside.ts';
 import { diskFilesEn } from './sections/disk-files.ts';
 import { inspectEn } from './sections/inspect.ts';
 import { mapEn } from './sections/map.ts';
+import { targetsEn } from './sections/targets.ts';
 import { timeEn } from './sections/time.ts';
 
 /** All that the page says, in English. Every other language has the same keys (`Words`). */
@@ -361,6 +362,7 @@ export const en = {
   },
   beside: besideEn,
   diskFiles: diskFilesEn,
+  targets: targetsEn,
   inspect: inspectEn,
   mapLayers: mapEn,
   time: timeEn,

@@ -3,6 +3,7 @@ import { besideZh } from './sections/beside-zh.ts';
 import { diskFilesZh } from './sections/disk-files-zh.ts';
 import { inspectZh } from './sections/inspect.ts';
 import { mapZh } from './sections/map.ts';
+import { targetsZh } from './sections/targets.ts';
 import { timeZh } from './sections/time.ts';
 
 /** 页面上的全部文字（简体中文）。 */
@@ -351,6 +352,7 @@ export const zhCN: Words = {
   },
   beside: besideZh,
   diskFiles: diskFilesZh,
+  targets: targetsZh,
   inspect: inspectZh,
   mapLayers: mapZh,
   time: timeZh,
