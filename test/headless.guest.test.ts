@@ -57,6 +57,10 @@ describe('npm run lab', () => {
     expect((await lab(...small, ...media, ...look)).out).toBe('');
     const { out, err } = await lab(...small, ...media, '--targets', 'create', ...look);
     expect([out, err]).toEqual(['mydevice\n', '']);
+    // It goes along when the disk leaves as a container.
+    const pack = join(folder, 'remembers.lnvmpack');
+    expect((await lab(...media, '--export', pack)).status).toBe(0);
+    expect((await lab('--import', pack, '--targets', 'create', ...look)).out).toBe('mydevice\n');
     expect((await lab(...small, '--targets', 'always', ...look)).err).toMatch(/takes create, ignore/);
   });
 

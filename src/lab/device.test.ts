@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { NvmeDriver } from '../../test/driver/driver.ts';
 import { DEFAULT_CONFIG, openChannel } from '../../test/driver/rig.ts';
 import { FakeClock } from '../../test/fakes/fake-clock.ts';
@@ -7,6 +7,7 @@ import { FakeMemory } from '../../test/fakes/fake-memory.ts';
 import { FakeStore } from '../../test/fakes/fake-store.ts';
 import { IoOpcode } from '../spec/opcodes.ts';
 import { LabDevice } from './device.ts';
+import { TARGETS_SHARD } from './targets/recipe.ts';
 
 it('the log of commands is read from a number on, and knows the last one refused', async () => {
   const device = await LabDevice.open({ ...DEFAULT_CONFIG, namespaces: [openChannel()] }, new FakeStore());
@@ -29,4 +30,21 @@ it('the log of commands is read from a number on, and knows the last one refused
   ]);
   expect(device.lastRefused()?.sequence).toBe(before + 1);
   expect(structuredClone(device.commandEvents())).toEqual(device.commandEvents());
+});
+
+it('the targets that a disk remembers are there when it is opened again, and what is no record is none', async () => {
+  const store = new FakeStore();
+  const open = () => LabDevice.open({ ...DEFAULT_CONFIG, namespaces: [openChannel()] }, store);
+  const device = await open();
+  expect(device.recipes).toEqual([]);
+  const target = { name: 'mydevice', type: 'pblk', begin: 0, end: 3, op: 30 };
+  device.recipes = [target];
+  await vi.waitFor(async () => expect((await open()).recipes).toEqual([target]));
+  (await open()).recipes = [];
+  await vi.waitFor(async () => expect((await open()).recipes).toEqual([]));
+  await store.commit(
+    { erased: [], units: [], shards: [{ shard: TARGETS_SHARD, bytes: new Uint8Array(72).fill(1) }] },
+    'relaxed',
+  );
+  expect((await open()).recipes).toEqual([]);
 });

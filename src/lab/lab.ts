@@ -56,6 +56,8 @@ export interface LabObserver {
 export type { LabEnvironment, PowerOptions };
 
 const SHUTDOWN_MS = 15_000;
+/** Of the time to shut down, what may go into a last look at the targets. */
+const LAST_LOOK_MS = 5_000;
 const ENTROPY_BYTES = 64;
 /** setTimeout's largest delay; above it fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -167,11 +169,11 @@ export class Lab {
       if (this.state === 'running') {
         const ended = new Promise<void>((resolve) => this.endWaiters.push(resolve));
         const { targets, control } = this.running ?? {};
-        // What it has not yet told of its targets it tells now. It dies before it answers.
-        void (async () => {
-          await targets?.settle();
-          await control?.exec('poweroff');
-        })().catch(() => {});
+        // What it has not yet told of its targets it tells now, unless it is slow. It dies before it answers.
+        void within(targets?.settle() ?? Promise.resolve(), LAST_LOOK_MS)
+          .catch(() => {})
+          .then(() => control?.exec('poweroff'))
+          .catch(() => {});
         await within(Promise.race([ended, hurry]), timeoutMs).catch(() => {});
       }
       await this.cut('switched off');
