@@ -20,11 +20,11 @@ const END = -1;
 export class TargetSigns {
   /** LUNs asked about, as `-b` and `-e` count them, in their order; who has looked takes them out. */
   readonly scanned: number[] = [];
-  /** Vector writes: a target that goes fills its open line up before. */
+  /** Vector writes: a target that goes fills its open line up before. And queues that go, when the guest unplugs the device. */
   writes = 0;
   /** Told of LUNs that are asked about. */
   onscan: (() => void) | undefined;
-  /** Told of each vector write. */
+  /** Told of each of {@link writes}. */
   onwrite: (() => void) | undefined;
   /** LUNs since the last end. They are nobody's, so that who first writes there is the target they were asked for. */
   private readonly open = new Set<number>();
@@ -43,13 +43,17 @@ export class TargetSigns {
     if (command.queueId !== 0) {
       if (opcode !== IoOpcode.vectorWrite && opcode !== IoOpcode.vectorErase) return;
       if (this.open.size > 0) this.closeFor(command);
-      if (opcode !== IoOpcode.vectorWrite) return;
-      this.writes++;
-      this.onwrite?.();
+      if (opcode === IoOpcode.vectorWrite) this.wrote();
     } else if (command.status === 0) {
+      if (opcode === AdminOpcode.deleteSq) this.wrote();
       if (opcode === AdminOpcode.getBadBlockTable && !this.is20) this.badBlockTable(command.words);
       else if (opcode === AdminOpcode.getLogPage && this.is20) this.chunkLog(command);
     }
+  }
+
+  private wrote(): void {
+    this.writes++;
+    this.onwrite?.();
   }
 
   private closeFor({ vector }: CompletedCommand): void {

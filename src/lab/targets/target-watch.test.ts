@@ -182,7 +182,7 @@ describe('TargetWatch', () => {
     scan(0, 3);
     await vi.advanceTimersByTimeAsync(1_000);
     says.lines = [];
-    signs.command(writeTo(0));
+    signs.command(command(0, AdminOpcode.deleteSq));
     await vi.advanceTimersByTimeAsync(2_000);
     expect(book.recipes).toEqual([made('a', 0, 3)]);
     expect(watch.remembered[0]?.exists).toBe(false);
