@@ -25,12 +25,13 @@ const CHANGEABLE = 1 << 2;
  * as in qemu-nvme, and without effect: no read of this flash needs much correction, and there is no fault that
  * would make one (ChunkFaults has writes and resets, as qemu-nvme's files do).
  */
-const MEDIA_FEEDBACK_BITS = 0x3;
+export const MEDIA_FEEDBACK_BITS = 0x3;
 
 /** Admin commands of an open-channel 2.0 namespace. */
 export class ChunkAdmin {
   private readonly core: Core;
-  private mediaFeedback = 0;
+  /** Feature CAh. */
+  mediaFeedback = 0;
 
   constructor(core: Core) {
     this.core = core;

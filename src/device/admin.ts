@@ -1,10 +1,11 @@
+import { SavedFields, type TakeOver } from '../flash/saved-fields.ts';
 import { Cns, LogPage } from '../spec/identify.ts';
 import { AdminOpcode } from '../spec/opcodes.ts';
 import type { Rule } from '../spec/rules.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import { AbortAdmin } from './abort.ts';
 import { OpenChannelAdmin } from './admin-ocssd12.ts';
-import { ChunkAdmin } from './admin-ocssd20.ts';
+import { ChunkAdmin, MEDIA_FEEDBACK_BITS } from './admin-ocssd20.ts';
 import { QueueAdmin } from './admin-queues.ts';
 import type { Command } from './command.ts';
 import { type Core, explain, refuse } from './core.ts';
@@ -23,6 +24,12 @@ import { mapBytes, sendStruct } from './transfer-map.ts';
 const ALL_NAMESPACES = 0xffff_ffff;
 /** Get Log Page, dword 10: RAE. */
 const RETAIN_EVENT = 1 << 15;
+
+/** Namespaces that were formatted since the host looked, and media feedback of open-channel 2.0. */
+export interface SavedAdmin {
+  readonly changed: readonly number[];
+  readonly mediaFeedback: number;
+}
 
 /** Admin commands of NVMe 1.2 and open-channel 1.2. Each ends in exactly one completion, at once or later. */
 export class AdminCommands {
@@ -47,6 +54,22 @@ export class AdminCommands {
     this.abort.reset();
     this.format.forgetChanged();
     this.chunk.reset();
+  }
+
+  save(): SavedAdmin {
+    return { changed: this.format.changedNamespaces, mediaFeedback: this.chunk.mediaFeedback };
+  }
+
+  /** Throws SavedStateError. */
+  readSaved(value: unknown): TakeOver {
+    const saved = new SavedFields(value, 'the admin commands');
+    const { length } = this.core.namespaces;
+    const changed = saved.wholes('changed', length, 1, length);
+    const mediaFeedback = saved.whole('mediaFeedback', 0, MEDIA_FEEDBACK_BITS);
+    return () => {
+      this.format.changedNamespaces = changed;
+      this.chunk.mediaFeedback = mediaFeedback;
+    };
   }
 
   execute(command: Command): void {

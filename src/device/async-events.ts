@@ -1,3 +1,6 @@
+import { SavedFields, type TakeOver } from '../flash/saved-fields.ts';
+import { AdminOpcode } from '../spec/opcodes.ts';
+import { SQE_BYTES } from '../spec/registers.ts';
 import { Status } from '../spec/status.ts';
 import type { Command } from './command.ts';
 import { type Core, refuse } from './core.ts';
@@ -12,8 +15,17 @@ export interface AsyncEvent {
   readonly enabledBy?: number;
 }
 
+export interface SavedEvents {
+  /** The held requests, oldest first: the 16 dwords of each. */
+  readonly held: readonly (readonly number[])[];
+  readonly waiting: readonly AsyncEvent[];
+  readonly masked: readonly number[];
+  readonly configuration: number;
+}
+
 /** Events that wait for a request: more than this many at once are not kept. */
 const MAX_WAITING = 64;
+const REQUEST: number = AdminOpcode.asyncEventRequest;
 
 /**
  * Asynchronous Event Requests that are held, and events that wait for one. After an event of a type was
@@ -38,6 +50,46 @@ export class AsyncEvents {
     this.waiting = [];
     this.masked.clear();
     this.configuration = 0;
+  }
+
+  save(): SavedEvents {
+    return {
+      held: this.held.map(({ words }) => Array.from(words)),
+      waiting: this.waiting.map((event) => ({ ...event })),
+      masked: [...this.masked],
+      configuration: this.configuration,
+    };
+  }
+
+  /** `adopt` makes a request of its dwords, as if it had been fetched and held. Throws SavedStateError. */
+  readSaved(value: unknown, adopt: (words: readonly number[]) => Command): TakeOver {
+    const saved = new SavedFields(value, 'the events');
+    const held = saved.list('held', this.core.config.aerlZ + 1, (item, what) => {
+      const words = new SavedFields({ words: item }, what).wholes('words', SQE_BYTES / 4, 0, 0xffff_ffff);
+      const isRequest = words.length === SQE_BYTES / 4 && ((words[0] ?? 0) & 0xff) === REQUEST;
+      if (!isRequest) throw saved.wrong('held');
+      return words;
+    });
+    const waiting = saved.list('waiting', MAX_WAITING, (item, what): AsyncEvent => {
+      const event = new SavedFields(item, what);
+      const enabledBy =
+        event.get('enabledBy') === undefined ? undefined : event.whole('enabledBy', 0, 2 ** 31);
+      return {
+        type: event.whole('type', 0, 7),
+        information: event.whole('information', 0, 0xff),
+        logPage: event.whole('logPage', 0, 0xff),
+        ...(enabledBy !== undefined && { enabledBy }),
+      };
+    });
+    const masked = saved.wholes('masked', 0x100, 0, 0xff);
+    const configuration = saved.whole('configuration', 0, 0xffff_ffff);
+    return () => {
+      this.held = held.map(adopt);
+      this.waiting = waiting;
+      this.masked.clear();
+      for (const logPage of masked) this.masked.add(logPage);
+      this.configuration = configuration;
+    };
   }
 
   /** An Asynchronous Event Request came. */

@@ -1,3 +1,4 @@
+import { SavedFields } from '../flash/saved-fields.ts';
 import { EventInfo, EventType, LogPage, SmartWarning } from '../spec/identify.ts';
 import { Cc, Csts, Register } from '../spec/registers.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
@@ -17,6 +18,8 @@ import type { Namespace } from './namespace.ts';
 import type { Clock, GuestMemory, InterruptLine } from './ports.ts';
 import { CompletionQueue, QueueMemory, SubmissionQueue } from './queues.ts';
 import { RegisterFile } from './register-file.ts';
+import { checkMedia, SAVED_FORMAT, type SavedController } from './saved-controller.ts';
+import { readQueues, saveQueues } from './saved-queues.ts';
 import { limitRefusals, type Telemetry } from './telemetry.ts';
 
 /** Commands taken from one queue before the guest gets the processor back. */
@@ -260,6 +263,88 @@ export class NvmeController implements Core {
     this.errors.clear();
     this.health.powerOff();
     for (const ns of this.namespaces) if (ns.kind === 'ocssd20') ns.medium.powerCycle();
+  }
+
+  // Saving ---------------------------------------------------------------------------------------
+
+  /** Why its state cannot be saved now, for the end of a sentence; null if it can. */
+  whyBusy(): string | null {
+    if (this.media.units.failure) return 'the disk takes no more writes';
+    const waits = this.resumeScheduled || this.sqs.some((sq) => sq && (sq.inFlight > 0 || sq.deletedBy));
+    if (waits || !this.media.units.isQuiet) return 'the disk is at work';
+    for (const ns of this.namespaces) {
+      const busy = ns.kind === 'ocssd12' ? ns.medium.whyBusy() : null;
+      if (busy !== null) return busy;
+    }
+    return null;
+  }
+
+  /**
+   * What a new controller on the same disk goes on from. Nothing is in flight ({@link whyBusy}) but Asynchronous
+   * Event Requests, and what the media and the counters have changed is stored: the state has none of it.
+   */
+  save(): SavedController {
+    const { registers, health, events, errors, features, admin, pageBytes, turn } = this;
+    return {
+      format: SAVED_FORMAT,
+      pageBytes,
+      turn,
+      isPowered: health.isPowered,
+      registers: registers.save(),
+      queues: saveQueues(this),
+      events: events.save(),
+      errors: errors.save(),
+      features: features.save(),
+      admin: admin.save(),
+      media: this.namespaces.map((ns) => (ns.kind === 'plain' ? {} : ns.medium.save())),
+    };
+  }
+
+  /**
+   * Goes on from what {@link save} made, in a controller that was never enabled; the interrupt line is then as it
+   * was. No power cycle is counted. Throws SavedStateError, and has changed nothing, when the state is no good.
+   */
+  restore(state: unknown): void {
+    const { registers, clock } = this;
+    const saved = new SavedFields(state, 'the controller');
+    saved.whole('format', SAVED_FORMAT, SAVED_FORMAT);
+    const takeRegisters = registers.readSaved(saved.get('registers'));
+    const pageBytes = saved.whole('pageBytes', 4096, 4096 * 2 ** this.config.mpsMax);
+    if (!Number.isInteger(Math.log2(pageBytes))) throw saved.wrong('pageBytes');
+    const queues = readQueues(saved.object('queues'), this.config, pageBytes);
+    if (queues.exist !== takeRegisters.isEnabled) throw saved.wrong('queues');
+    const turn = saved.whole('turn', 0, 0xffff);
+    const isPowered = saved.flag('isPowered');
+    const takeEvents = this.events.readSaved(saved.get('events'), (words) => this.adopt(words));
+    if (!queues.exist && saved.object('events').list('held', 0xff, () => null).length > 0)
+      throw saved.wrong('events');
+    const takeOvers = [
+      takeRegisters,
+      this.errors.readSaved(saved.get('errors')),
+      this.features.readSaved(saved.get('features')),
+      this.admin.readSaved(saved.get('admin')),
+      checkMedia(saved, this.namespaces),
+    ];
+    // From here on nothing can fail.
+    for (const takeOver of takeOvers) takeOver();
+    this.pageBytes = pageBytes;
+    this.turn = turn;
+    queues.takeOver(this);
+    takeEvents();
+    if (isPowered) this.health.goOn(clock);
+    this.updateInterrupt();
+  }
+
+  /** An Asynchronous Event Request that was held when the state was saved. */
+  private adopt(words: readonly number[]): Command {
+    const command = this.commands.take();
+    command.words.set(words);
+    command.sq = this.sqs[0];
+    command.queueId = 0;
+    command.fetchedMs = this.clock.nowMs();
+    command.generation = this.host.generation;
+    command.parse();
+    return command;
   }
 
   /** CSTS.CFS: a state from which no command can be answered. */

@@ -1,3 +1,4 @@
+import { SavedFields, type TakeOver } from '../flash/saved-fields.ts';
 import { errorLogEntry } from '../spec/identify.ts';
 import { pack } from '../spec/layout.ts';
 import type { Rule } from '../spec/rules.ts';
@@ -5,6 +6,7 @@ import { Status, type StatusCode } from '../spec/status.ts';
 import type { Command } from './command.ts';
 import type { Health } from './health.ts';
 
+const U16 = 0xffff;
 const NO_COMMAND = 0xffff;
 const NO_LOCATION = 0xffff;
 
@@ -49,6 +51,10 @@ interface Entry {
   readonly nsid: number;
 }
 
+export interface SavedErrors {
+  readonly entries: readonly (Omit<Entry, 'lba'> & { readonly lba: string })[];
+}
+
 /** The error information log (01h): the newest errors, at most ELPE + 1. Their number over the drive's life is kept with the disk. */
 export class ErrorLog {
   private readonly capacity: number;
@@ -91,6 +97,31 @@ export class ErrorLog {
     this.health.touch();
     this.entries.unshift({ errorCount: this.health.errorLogEntries, ...entry });
     if (this.entries.length > this.capacity) this.entries.pop();
+  }
+
+  /** Newest first. The starting LBA is in decimal digits, which JSON can carry. */
+  save(): SavedErrors {
+    return { entries: this.entries.map((entry) => ({ ...entry, lba: entry.lba.toString() })) };
+  }
+
+  /** Throws SavedStateError. */
+  readSaved(value: unknown): TakeOver {
+    const saved = new SavedFields(value, 'the error log');
+    const entries = saved.list('entries', this.capacity, (item, what): Entry => {
+      const entry = new SavedFields(item, what);
+      return {
+        errorCount: entry.whole('errorCount', 1, Number.MAX_SAFE_INTEGER),
+        sqid: entry.whole('sqid', 0, U16),
+        cmdid: entry.whole('cmdid', 0, U16),
+        statusField: entry.whole('statusField', 0, U16),
+        parmErrorLocation: entry.whole('parmErrorLocation', 0, U16),
+        lba: BigInt.asUintN(64, BigInt(entry.text('lba', /^\d{1,20}$/))),
+        nsid: entry.whole('nsid', 0, 0xffff_ffff),
+      };
+    });
+    return () => {
+      this.entries.splice(0, Infinity, ...entries);
+    };
   }
 
   /** The power went. */

@@ -1,4 +1,5 @@
 import { DULBE, EventInfo, EventType, Feature, LogPage, SmartWarning } from '../spec/identify.ts';
+import { SavedFields, type TakeOver } from '../flash/saved-fields.ts';
 import { Status, type StatusCode } from '../spec/status.ts';
 import type { Command } from './command.ts';
 import type { Core } from './core.ts';
@@ -43,6 +44,19 @@ const temperature = (dword: number) => ({
   type: (dword >>> 20) & 3,
 });
 
+const isDword = (value: unknown): value is number =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff;
+
+/** Features that a host has set: by number, and by namespace. */
+export interface SavedFeatures {
+  readonly values: readonly (readonly [fid: number, dword: number])[];
+  readonly queueCount: number;
+  readonly overK: number;
+  readonly underK: number;
+  readonly writeCache: number;
+  readonly errorRecovery: readonly (readonly [nsid: number, dword: number])[];
+}
+
 /** Set and Get Features: the mandatory ones of NVMe 1.2, and the write cache where there is one. Values go with a reset. */
 export class Features {
   private readonly core: Core;
@@ -71,6 +85,56 @@ export class Features {
     this.core.useWriteCache(true);
     this.errorRecovery.clear();
     this.anyDulbe = false;
+  }
+
+  save(): SavedFeatures {
+    const { queueCount, overK, underK, writeCache } = this;
+    return {
+      values: [...this.values],
+      queueCount,
+      overK,
+      underK,
+      writeCache,
+      errorRecovery: [...this.errorRecovery],
+    };
+  }
+
+  /** Throws SavedStateError. */
+  readSaved(value: unknown): TakeOver {
+    const { config, namespaces } = this.core;
+    const saved = new SavedFields(value, 'the features');
+    const pairs = (name: string, most: number, isKnown: (key: number) => boolean) =>
+      new Map(
+        saved.list(name, most, (item): [number, number] => {
+          const [key, dword] = Array.isArray(item) ? (item as unknown[]) : [];
+          if (typeof key !== 'number' || !isKnown(key) || !isDword(dword)) throw saved.wrong(name);
+          return [key, dword];
+        }),
+      );
+    const values = pairs('values', defaults.size, (fid) => defaults.has(fid));
+    const errorRecovery = pairs(
+      'errorRecovery',
+      namespaces.length,
+      (nsid) => Number.isInteger(nsid) && namespaces[nsid - 1] !== undefined,
+    );
+    const queueCount = saved.whole('queueCount', 0, this.maxQueueCount);
+    if ((queueCount & 0xffff) >= config.ioQueuePairs || queueCount >>> 16 >= config.ioQueuePairs)
+      throw saved.wrong('queueCount');
+    const overK = saved.whole('overK', 0, 0xffff);
+    const underK = saved.whole('underK', 0, 0xffff);
+    const writeCache = saved.whole('writeCache', 0, 1);
+    return () => {
+      this.values = new Map([...defaults, ...values]);
+      this.errorRecovery.clear();
+      for (const [nsid, dword] of errorRecovery) this.errorRecovery.set(nsid, dword);
+      this.noteDulbe();
+      Object.assign(this, { queueCount, overK, underK, writeCache });
+      this.core.useWriteCache(writeCache === 1);
+    };
+  }
+
+  private noteDulbe(): void {
+    this.anyDulbe = Array.from(this.errorRecovery.values()).some((each) => (each & DULBE) !== 0);
   }
 
   /** NCQA and NSQA, zero-based, in the upper and lower half. */
@@ -175,7 +239,7 @@ export class Features {
       if (nsid === undefined || nsid === id)
         this.errorRecovery.set(id, (can(id) ? value : value & ~DULBE) >>> 0);
     });
-    this.anyDulbe = Array.from(this.errorRecovery.values()).some((each) => (each & DULBE) !== 0);
+    this.noteDulbe();
     return ok(0);
   }
 

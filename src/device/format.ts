@@ -93,6 +93,15 @@ export class FormatAdmin {
     });
   }
 
+  get changedNamespaces(): readonly number[] {
+    return [...this.changed];
+  }
+
+  set changedNamespaces(nsids: readonly number[]) {
+    this.changed.clear();
+    for (const nsid of nsids) this.changed.add(nsid);
+  }
+
   /** Log page 04h: the namespaces in rising order. */
   changedPage(): Uint8Array {
     const bytes = new Uint8Array(CHANGED_NAMESPACES_BYTES);

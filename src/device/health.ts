@@ -87,6 +87,17 @@ export class Health {
     this.touch();
   }
 
+  /** A controller was enabled since the power came. */
+  get isPowered(): boolean {
+    return this.clock !== undefined;
+  }
+
+  /** A saved controller goes on: with power as it had, which is no power cycle, and neither safe nor unsafe. */
+  goOn(clock: Clock): void {
+    this.clock = clock;
+    this.poweredAtMs = clock.nowMs();
+  }
+
   /** CC.SHN: from here on the power may go. */
   shutDown(): void {
     this.inUse = 0;

@@ -22,6 +22,11 @@ export class QueueMemory {
     return new QueueMemory(pages, pageBytes);
   }
 
+  /** For a state that is saved: the pages of a list, or the one base. */
+  save(): { paged: boolean; pages: readonly number[] } {
+    return { paged: this.pageBytes !== Infinity, pages: this.pages };
+  }
+
   addressOf(index: number, entryBytes: number): number {
     const at = index * entryBytes;
     if (this.pageBytes === Infinity) return (this.pages[0] as number) + at;

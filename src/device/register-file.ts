@@ -1,8 +1,23 @@
 import { capabilities, Cc, Csts, CQE_BYTES, Register, SQE_BYTES, VERSION_1_2 } from '../spec/registers.ts';
+import { SavedFields, SavedStateError, type TakeOver } from '../flash/saved-fields.ts';
 import type { ControllerConfig } from './config.ts';
 import type { GuestMemory } from './ports.ts';
 
 const TWO_32 = 4_294_967_296;
+const U32 = 0xffff_ffff;
+/** Queues of the admin pair begin on such a boundary at least. */
+const PAGE = 0x1000;
+
+/** The registers that a host or the controller has set, by the specification's names. */
+export interface SavedRegisters {
+  readonly cc: number;
+  readonly csts: number;
+  readonly intms: number;
+  readonly aqa: number;
+  /** As exact as a number is: below 2^53 exactly. */
+  readonly asq: number;
+  readonly acq: number;
+}
 
 /** The controller's registers as values: what is read from them, and what the plain ones keep when written. */
 export class RegisterFile {
@@ -28,6 +43,31 @@ export class RegisterFile {
     this.aqa = 0;
     this.asq = 0;
     this.acq = 0;
+  }
+
+  save(): SavedRegisters {
+    const { cc, csts, interruptMask: intms, aqa, asq, acq } = this;
+    return { cc, csts, intms, aqa, asq, acq };
+  }
+
+  /** Throws SavedStateError. */
+  readSaved(value: unknown): TakeOver & { readonly isEnabled: boolean } {
+    const saved = new SavedFields(value, 'the registers');
+    const cc = saved.whole('cc', 0, U32);
+    const csts = saved.whole('csts', 0, Csts.ready | Csts.fatal | Csts.shutdownMask);
+    const shst = csts & Csts.shutdownMask;
+    if (shst !== 0 && shst !== Csts.shutdownComplete) throw saved.wrong('csts');
+    const isEnabled = (csts & Csts.ready) !== 0;
+    if (isEnabled && (cc & Cc.enable) === 0) throw saved.wrong('csts');
+    const intms = saved.whole('intms', 0, U32);
+    const aqa = saved.whole('aqa', 0, U32);
+    const [asq, acq] = (['asq', 'acq'] as const).map((name) => saved.whole(name, 0, TWO_32 * TWO_32));
+    if (asq === undefined || acq === undefined || asq % PAGE !== 0 || acq % PAGE !== 0)
+      throw new SavedStateError('the admin queues are not on pages');
+    const takeOver = (): void => {
+      Object.assign(this, { cc, csts, interruptMask: intms, aqa, asq, acq });
+    };
+    return Object.assign(takeOver, { isEnabled });
   }
 
   get isReady(): boolean {

@@ -19,6 +19,15 @@ export class ChunkFaultInjector {
     this.faults = faults;
   }
 
+  /** Where the draws are, for a state that is saved. */
+  get position(): number {
+    return this.state;
+  }
+
+  set position(state: number) {
+    this.state = state;
+  }
+
   /** Whether any write can fail: where not, nobody has to ask. */
   get failsWrites(): boolean {
     return this.faults.writes.length > 0;

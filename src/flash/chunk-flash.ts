@@ -14,6 +14,7 @@ import { ChunkWear, WORN_OUT } from './chunk-wear.ts';
 import { ChunkWriteChecker, type WriteRun } from './chunk-write.ts';
 import { FlashArray, ObservedRuns } from './flash-array.ts';
 import type { DerivedGeometry } from './geometry.ts';
+import { SavedFields, type TakeOver } from './saved-fields.ts';
 import type { MediaStore } from './media-store.ts';
 import type { FlashObserver } from './observer.ts';
 import { OpenChunks } from './open-chunks.ts';
@@ -21,6 +22,14 @@ import { failAll, type SectorVector, type Transfer } from './transfer.ts';
 import type { UnitStore } from './unit-store.ts';
 
 type Done = (status: StatusCode) => void;
+
+/** What of the medium is in memory only. Chunk states, write pointers and wear are in the stored table. */
+export interface SavedChunkFlash {
+  /** Block, and sectors that have left the cache because the power was away. */
+  readonly settled: readonly (readonly [block: number, secs: number])[];
+  readonly notices: ReturnType<ChunkNotices['save']>;
+  readonly faults: number;
+}
 
 /**
  * The medium of an open-channel SSD of specification 2.0: chunks with a state and a write pointer. It refuses
@@ -76,6 +85,35 @@ export class ChunkFlash {
     this.settledSecs.clear();
     for (let block = 0; block < this.table.totalBlks; block++)
       if (this.table.state[block] === ChunkState.open) this.settledSecs.set(block, this.table.written(block));
+  }
+
+  save(): SavedChunkFlash {
+    return {
+      settled: [...this.settledSecs],
+      notices: this.notices.save(),
+      faults: this.faults.position,
+    };
+  }
+
+  /** For a medium that was opened on the disk as it was then. Throws SavedStateError. */
+  readSaved(value: unknown): TakeOver {
+    const { table } = this;
+    const saved = new SavedFields(value, 'the medium');
+    const settled = saved.list('settled', table.totalBlks, (item): [number, number] => {
+      const [block, secs] = Array.isArray(item) ? (item as unknown[]) : [];
+      const isOpen = typeof block === 'number' && table.state[block] === ChunkState.open;
+      if (!isOpen || !Number.isInteger(secs)) throw saved.wrong('settled');
+      if ((secs as number) < 0 || (secs as number) > table.written(block)) throw saved.wrong('settled');
+      return [block, secs as number];
+    });
+    const faults = saved.whole('faults', 0, 0xffff_ffff);
+    const takeNotices = this.notices.readSaved(saved.object('notices'));
+    return () => {
+      this.settledSecs.clear();
+      for (const [block, secs] of settled) this.settledSecs.set(block, secs);
+      this.faults.position = faults;
+      takeNotices();
+    };
   }
 
   /** Sectors of a chunk that a read finds: written, and no longer in the cache. The others below the pointer are in it. */

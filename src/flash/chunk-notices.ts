@@ -1,3 +1,5 @@
+import { SavedFields, type TakeOver } from './saved-fields.ts';
+
 /** Something that the medium noticed of a chunk. */
 export interface ChunkNotice {
   /** Counts from 1. */
@@ -23,6 +25,29 @@ export class ChunkNotices {
     this.kept.unshift({ count: this.count, lba, state, mask });
     if (this.kept.length > MAX_NOTICES) this.kept.length = MAX_NOTICES;
     this.onnotice?.();
+  }
+
+  save(): { count: number; kept: ChunkNotice[] } {
+    return { count: this.count, kept: [...this.kept] };
+  }
+
+  /** Nobody is told again of what was saved. Throws SavedStateError. */
+  readSaved(saved: SavedFields): TakeOver {
+    const most = Number.MAX_SAFE_INTEGER;
+    const count = saved.whole('count', 0, most);
+    const kept = saved.list('kept', MAX_NOTICES, (item, what): ChunkNotice => {
+      const notice = new SavedFields(item, what);
+      return {
+        count: notice.whole('count', 1, count),
+        lba: notice.whole('lba', 0, most),
+        state: notice.whole('state', 0, 0xff),
+        mask: notice.whole('mask', 0, 0xff),
+      };
+    });
+    return () => {
+      this.count = count;
+      this.kept = kept;
+    };
   }
 
   /** Newest first: SPDK stops reading at the first entry that it knows (bdev_ocssd.c). */

@@ -2,6 +2,7 @@ import { ChunkState } from '../spec/ocssd12.ts';
 import { describeSector } from './address.ts';
 import { type FlashArray, ObservedRuns } from './flash-array.ts';
 import type { FlashFaults } from './open-channel-faults.ts';
+import { SavedFields, type TakeOver } from './saved-fields.ts';
 import type { SectorVector, Transfer } from './transfer.ts';
 
 /** Programs to fail on purpose: after every `everySecs` sectors written, `secs` of them. 0: none. */
@@ -25,6 +26,22 @@ export class Programmer {
     this.every = every;
     this.runs = new ObservedRuns(array.observer, 'write');
     this.secsUntilFault = every.everySecs;
+  }
+
+  /** How far it is to the next write that fails on purpose. */
+  save(): { secsUntilFault: number; faultsLeft: number } {
+    return { secsUntilFault: this.secsUntilFault, faultsLeft: this.faultsLeft };
+  }
+
+  /** Throws SavedStateError. */
+  readSaved(value: unknown): TakeOver {
+    const saved = new SavedFields(value, 'the medium');
+    const secsUntilFault = saved.whole('secsUntilFault', 0, this.every.everySecs);
+    const faultsLeft = saved.whole('faultsLeft', 0, this.every.secs);
+    return () => {
+      this.secsUntilFault = secsUntilFault;
+      this.faultsLeft = faultsLeft;
+    };
   }
 
   /** Applies the rules and writes; returns how many sectors were written. */

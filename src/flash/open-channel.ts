@@ -7,6 +7,7 @@ import { badBlocksOf, type FactoryBlocks, markFactoryBlocks } from './open-chann
 import { FlashFaults } from './open-channel-faults.ts';
 import type { DerivedGeometry, Geometry } from './geometry.ts';
 import type { MediaStore } from './media-store.ts';
+import type { TakeOver } from './saved-fields.ts';
 import type { FlashObserver } from './observer.ts';
 import { Reader } from './open-channel-read.ts';
 import { Programmer, type WriteFaults } from './open-channel-write.ts';
@@ -59,6 +60,21 @@ export class OpenChannelFlash {
     const { array, isNew } = await FlashArray.open(geometry, store, observer);
     if (isNew) markFactoryBlocks(array, factory);
     return new OpenChannelFlash(array, writeFaults);
+  }
+
+  /** Why its state cannot be saved, for the end of a sentence; null if it can. */
+  whyBusy(): string | null {
+    return this.faults.none ? null : 'faults that somebody set are in force, which are not kept';
+  }
+
+  /** What of it is in memory only; the rest is in the stored table. */
+  save(): ReturnType<Programmer['save']> {
+    return this.programmer.save();
+  }
+
+  /** Throws SavedStateError. */
+  readSaved(value: unknown): TakeOver {
+    return this.programmer.readSaved(value);
   }
 
   /** The unit that holds a sector of a block. */

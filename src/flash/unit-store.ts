@@ -107,6 +107,14 @@ export class UnitStore {
     return this.pending.waiters.length + (this.inFlight?.waiters.length ?? 0) + (this.store.unstored ?? 0);
   }
 
+  /**
+   * No command waits for this store, so nothing will end later. What was changed without a commit of its own
+   * (counters), and what a write cache holds, may still have to be stored.
+   */
+  get isQuiet(): boolean {
+    return !this.inFlight && !this.scheduled && this.pending.waiters.length === 0 && this.gate.isEmpty;
+  }
+
   /** The store has a write cache. */
   get hasWriteCache(): boolean {
     return this.store.writeCache !== undefined;

@@ -51,6 +51,11 @@ export class WriteGate {
     return this.waiting.length - this.next;
   }
 
+  /** Nothing waits, and nothing that has gone in is still on its way. */
+  get isEmpty(): boolean {
+    return this.waitingCount === 0 && this.bytes === 0;
+  }
+
   private begin({ bytes, transfer, done, work }: Piece): void {
     if (transfer.abandoned) {
       done(Status.abortedByRequest);
