@@ -6,7 +6,7 @@
  * nothing is fetched except the WebAssembly when it is given as a path.
  *
  * Left out: keyboard, mouse, sound, network, disks other than what is plugged in, ACPI (so the guest has
- * no power button, and `poweroff` ends in HLT). A machine with functions of ours in it cannot be saved.
+ * no power button, and `poweroff` ends in HLT).
  */
 import { type ByteChannel, SerialPort, VirtioConsolePort } from './channels.ts';
 import { MachineClock } from './clock.ts';
@@ -22,7 +22,7 @@ import {
   checkMemorySize,
   protectedBytesOf,
 } from './kernel-image.ts';
-import { PciBus, type PciPlug } from './pci.ts';
+import { PciBus, type PciPlug, type SavedFunction } from './pci.ts';
 import { checkSaved, restoreCore, saveCore, type SavedMachine, whyBusy } from './saved-state.ts';
 import { compileWasm, type WasmSource } from './wasm.ts';
 
@@ -88,6 +88,8 @@ export class Machine {
   readonly #bus: PciBus;
   /** Called after each slice until it answers true. */
   #afterSlice: (() => boolean) | null = null;
+  /** Who waits for a moment of rest; asked after each slice. */
+  #onslice: (() => void) | null = null;
   #insideTick = false;
   #pauseWanted = false;
   #sawFinalHalt = false;
@@ -110,13 +112,15 @@ export class Machine {
   }
 
   /**
-   * Builds a machine that goes on where another one was saved, paused. Its plugs are new to the guest, which
-   * has to rescan its bus, and the guest's wall clock and random numbers are those of the other: see to both.
-   * Rejects with a MachineError, code `state` when the state is no good; no plug was attached then.
+   * Builds a machine that goes on where another one was saved, paused. Plugs in slots where that one had a function
+   * go on from its state; others are new to the guest, which has to rescan its bus. The guest's wall clock and
+   * random numbers are those of the other: see to both. Rejects with a MachineError, code `state` when the state
+   * is no good; a plug is attached only where the fault is found in its own state, or behind it.
    */
   static async restore(options: RestoreOptions): Promise<Machine> {
     checkMemorySize(options.memoryBytes);
-    checkSaved(options.saved, options.memoryBytes);
+    const slots = options.plugs.map(({ slot }) => slot);
+    checkSaved(options.saved, options.memoryBytes, slots);
     const module = await compileWasm(options.wasm);
     const core = await startCore(module, options.memoryBytes, null);
     try {
@@ -125,10 +129,10 @@ export class Machine {
       core.destroy();
       throw error;
     }
-    return new Machine(core, options.plugs);
+    return new Machine(core, options.plugs, options.saved.functions);
   }
 
-  private constructor(core: Core, plugs: readonly PciPlug[]) {
+  private constructor(core: Core, plugs: readonly PciPlug[], saved: readonly SavedFunction[] = []) {
     this.#core = core;
     const { emulator, main } = core;
     const { cpu } = main;
@@ -177,7 +181,11 @@ export class Machine {
     this.files = this.#files = new NinePFiles(emulator.fs9p);
 
     try {
-      for (const plug of plugs) this.#bus.plug(plug);
+      for (const plug of plugs)
+        this.#bus.plug(
+          plug,
+          saved.find(({ slot }) => slot === plug.slot),
+        );
     } catch (error) {
       this.#release();
       throw error;
@@ -253,21 +261,49 @@ export class Machine {
    */
   save(): SavedMachine {
     const core = this.#core;
-    const busy =
-      core === null
-        ? 'it is off'
-        : whyBusy({
-            isPaused: this.#state === 'ready',
-            isIdle: this.idle,
-            hasPlugs: !this.#bus.isEmpty,
-            linesQuiet: this.#router.isQuiet,
-            channelsQuiet: this.#channels.every((channel) => channel.isQuiet),
-            filesPending: core.nineP.pending,
-          });
+    const busy = this.#whyBusy(this.#state === 'ready');
     if (core === null || busy !== null) {
       throw new MachineError('busy', `The machine cannot be saved now: ${busy}.`);
     }
-    return saveCore(core);
+    return saveCore(core, this.#bus.save());
+  }
+
+  /**
+   * Lets the machine run until it is at rest, and pauses it there, after the very slice: {@link save} then works.
+   * Answers null, or after `timeoutMs` why it is not at rest, for the end of a sentence; it is not paused then.
+   */
+  pauseAtRest(timeoutMs: number): Promise<string | null> {
+    return new Promise((resolve) => {
+      let timeIsUp = false;
+      const look = (): void => {
+        const hasEnded = this.#state !== 'running' && this.#state !== 'ready';
+        const busy = hasEnded ? 'it has stopped' : this.#whyBusy(true);
+        if (busy !== null && !hasEnded && !timeIsUp) return;
+        clearTimeout(timer);
+        if (this.#onslice === look) this.#onslice = null;
+        if (busy === null) this.pause();
+        resolve(busy);
+      };
+      const timer = setTimeout(() => {
+        timeIsUp = true;
+        look();
+      }, timeoutMs);
+      this.#onslice = look;
+      if (!this.#insideTick) look();
+    });
+  }
+
+  /** Why it cannot be saved now, for the end of a sentence; null if it can. */
+  #whyBusy(isPaused: boolean): string | null {
+    if (this.#core === null) return 'it is off';
+    return whyBusy({
+      isPaused,
+      isIdle: this.idle,
+      functionsBusy: this.#bus.whyBusy(),
+      linesQuiet: this.#router.isQuiet,
+      channelsQuiet: this.#channels.every((channel) => channel.isQuiet),
+      filesPending: this.#core.nineP.pending,
+    });
   }
 
   /** Ends the machine: no callback is made after this, and its memory, timers and worker are let go. */
@@ -280,6 +316,7 @@ export class Machine {
     // A slice that is executing (we were called by one of its callbacks) ends before its memory goes.
     while (this.#insideTick) await Promise.resolve();
     this.#release();
+    this.#onslice?.();
   }
 
   /** One slice of the CPU, and what follows from it. */
@@ -307,6 +344,7 @@ export class Machine {
       this.#pauseWanted = false;
       this.pause();
     }
+    this.#onslice?.();
   }
 
   #crash(error: unknown): void {
@@ -319,6 +357,7 @@ export class Machine {
     this.#state = state;
     this.#core?.stop();
     tell();
+    this.#onslice?.();
   }
 
   #release(): void {

@@ -13,6 +13,15 @@ import { MachineError } from './errors.ts';
 import type { InterruptRouter, RegisterAccess } from './interrupt.ts';
 import type { V86Cpu, V86Pci } from './v86-types.ts';
 
+/** A function in a saved machine. */
+export interface SavedFunction {
+  readonly slot: number;
+  /** The first 64 bytes of its configuration space. */
+  readonly configuration: readonly number[];
+  /** What {@link PciPlug.save} answered. */
+  readonly state: unknown;
+}
+
 /** What a function gets from the machine it is plugged into. */
 export interface PciPorts {
   readonly memory: GuestMemory;
@@ -50,8 +59,16 @@ export interface PciPlug {
   readonly subsystemId: number;
   /** Size of the registers; rounded up to a power of two of at least 4 KiB. */
   readonly bar0Bytes: number;
-  /** Called once, before the CPU runs. The ports stop working when the machine is destroyed. */
-  attach(ports: PciPorts): MmioHandlers;
+  /**
+   * Called once, before the CPU runs. The ports stop working when the machine is destroyed. With `saved`, the
+   * function goes on from what {@link save} answered in another machine, and asks for its interrupt if it did so
+   * then; throws a MachineError `state` when it cannot.
+   */
+  attach(ports: PciPorts, saved?: { readonly state: unknown }): MmioHandlers;
+  /** Why the function cannot be saved now, for the end of a sentence; null if it can. */
+  whyBusy?(): string | null;
+  /** Its state as plain data, for structured clone. A function without this method is never saved. */
+  save?(): unknown;
 }
 
 const PCI_COMMAND = 0x04;
@@ -89,7 +106,10 @@ const VGA_ROM_END = 0xfeb20000;
 const VGA_ROM_MAP_END = 0xfec00000;
 
 /** The first 64 bytes of configuration space (section 6.1, figure 6-1). */
-export function configurationHeader(plug: Omit<PciPlug, 'attach'>, bar0Address: number): Uint8Array {
+export function configurationHeader(
+  plug: Omit<PciPlug, 'attach' | 'whyBusy' | 'save'>,
+  bar0Address: number,
+): Uint8Array {
   const header = new Uint8Array(HEADER_BYTES);
   const view = new DataView(header.buffer);
   view.setUint16(0x00, plug.vendorId, true); // PCI_VENDOR_ID
@@ -102,6 +122,32 @@ export function configurationHeader(plug: Omit<PciPlug, 'attach'>, bar0Address: 
   view.setUint16(PCI_SUBSYSTEM_ID, plug.subsystemId, true);
   view.setUint8(PCI_INTERRUPT_PIN, 1); // INTA#
   return header;
+}
+
+/**
+ * The header of a function that goes on where it was, its request for an interrupt left out: whoever asks for one
+ * asks again. Throws a MachineError `state` when it is another function's, or impossible.
+ */
+export function savedHeader(plug: PciPlug, configuration: readonly number[]): Uint8Array {
+  const bytes = Uint8Array.from(configuration);
+  const isBytes = bytes.length === HEADER_BYTES && bytes.every((byte, i) => byte === configuration[i]);
+  const address = isBytes ? new DataView(bytes.buffer).getUint32(PCI_BASE_ADDRESS_0, true) : 0;
+  const header = configurationHeader(plug, address);
+  if (isBytes) {
+    for (const [offset, mask] of WRITABLE) header[offset] = (bytes[offset] ?? 0) & mask;
+    bytes[PCI_STATUS] = (bytes[PCI_STATUS] ?? 0) & ~PCI_STATUS_INTERRUPT;
+  }
+  if (!isBytes || address % barBytesOf(plug) !== 0 || bytes.some((byte, i) => byte !== header[i]))
+    throw new MachineError(
+      'state',
+      `The saved state of the machine cannot be restored: in slot ${plug.slot} it has another function.`,
+    );
+  return header;
+}
+
+/** Section 6.2.5.1: what a BAR claims is a power of two. */
+function barBytesOf({ bar0Bytes }: PciPlug): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(bar0Bytes, MIN_BAR_BYTES)));
 }
 
 type MapHandlers = Pick<PluggedFunction, 'read8' | 'write8' | 'read32' | 'write32'>;
@@ -143,11 +189,25 @@ export class PciBus {
     this.#guardConfigurationWrites(cpu.devices.pci);
   }
 
-  get isEmpty(): boolean {
-    return this.#functions.size === 0;
+  /** Why its functions cannot be saved now, for the end of a sentence; null if they can. */
+  whyBusy(): string | null {
+    for (const { plug } of this.#functions.values()) {
+      const busy = plug.save === undefined ? `${plug.name} cannot be saved` : (plug.whyBusy?.() ?? null);
+      if (busy !== null) return busy;
+    }
+    return null;
   }
 
-  plug(plug: PciPlug): void {
+  save(): SavedFunction[] {
+    return Array.from(this.#functions.values(), ({ plug, configuration }) => ({
+      slot: plug.slot,
+      configuration: [...configuration],
+      state: plug.save?.(),
+    }));
+  }
+
+  /** With `saved`, the guest finds the function where and as it was, and notices nothing. */
+  plug(plug: PciPlug, saved?: SavedFunction): void {
     const { pci } = this.#cpu.devices;
     const pciId = plug.slot << 3;
     if (!Number.isInteger(plug.slot) || plug.slot < 2 || plug.slot > 31) {
@@ -157,7 +217,7 @@ export class PciBus {
     if (occupant !== undefined) {
       throw new MachineError('slot', `PCI slot ${plug.slot} is taken by ${occupant.name}.`);
     }
-    const barBytes = 2 ** Math.ceil(Math.log2(Math.max(plug.bar0Bytes, MIN_BAR_BYTES)));
+    const barBytes = barBytesOf(plug);
     const mapBytes = Math.max(barBytes, MAP_BYTES);
     const address = Math.ceil(this.#nextAddress / mapBytes) * mapBytes;
     if (!(address + mapBytes <= BAR_WINDOW_END)) {
@@ -165,7 +225,8 @@ export class PciBus {
     }
     this.#nextAddress = address + mapBytes;
 
-    const header = configurationHeader(plug, address);
+    const header = saved ? savedHeader(plug, saved.configuration) : configurationHeader(plug, address);
+    const bar0Address = new DataView(header.buffer).getUint32(PCI_BASE_ADDRESS_0, true);
     const space = pci.register_device({
       pci_id: pciId,
       pci_space: [...header],
@@ -174,11 +235,12 @@ export class PciBus {
     });
     // A machine that was restored has its firmware behind it: this register is what it would have written.
     const line = this.#router.route(pciId);
-    if (line !== null) new Uint8Array(space.buffer)[PCI_INTERRUPT_LINE] = line;
-    const bar0 = { address, bytes: plug.bar0Bytes, alignment: barBytes };
-    const plugged = new PluggedFunction(this.#cpu, this.#router, this.#access, pciId, space, bar0);
+    if (line !== null && !saved) new Uint8Array(space.buffer)[PCI_INTERRUPT_LINE] = line;
+    const bar0 = { address: bar0Address, bytes: plug.bar0Bytes, alignment: barBytes };
+    const plugged = new PluggedFunction(this.#cpu, this.#router, this.#access, plug, space, bar0);
     this.#functions.set(pciId, plugged);
-    plugged.handlers = plug.attach({ memory: plugged.memory, interrupt: plugged, clock: this.#clock });
+    const ports = { memory: plugged.memory, interrupt: plugged, clock: this.#clock };
+    plugged.handlers = plug.attach(ports, saved);
     this.#place(plugged);
   }
 
@@ -247,6 +309,7 @@ export class PciBus {
 /** One function in its slot: its configuration space, its line, its registers. */
 class PluggedFunction implements InterruptLine {
   handlers: MmioHandlers | null = null;
+  readonly plug: PciPlug;
   readonly memory: DmaMemory;
   readonly #router: InterruptRouter;
   readonly #access: RegisterAccess;
@@ -265,18 +328,24 @@ class PluggedFunction implements InterruptLine {
     cpu: V86Cpu,
     router: InterruptRouter,
     access: RegisterAccess,
-    pciId: number,
+    plug: PciPlug,
     space: Int32Array,
     bar0: { readonly address: number; readonly bytes: number; readonly alignment: number },
   ) {
     this.#router = router;
     this.#access = access;
-    this.#pciId = pciId;
+    this.plug = plug;
+    this.#pciId = plug.slot << 3;
     this.#space = new Uint8Array(space.buffer);
     this.bar0Address = bar0.address;
     this.bar0Bytes = bar0.bytes;
     this.#bar0Alignment = bar0.alignment;
     this.memory = new DmaMemory(cpu, () => (this.#command & PCI_COMMAND_MASTER) !== 0);
+  }
+
+  /** The first 64 bytes of configuration space. */
+  get configuration(): Uint8Array {
+    return this.#space.slice(0, HEADER_BYTES);
   }
 
   assert(): void {

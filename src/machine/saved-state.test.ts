@@ -166,7 +166,7 @@ describe('a machine is at rest', () => {
   const atRest: Rest = {
     isPaused: true,
     isIdle: true,
-    hasPlugs: false,
+    functionsBusy: null,
     linesQuiet: true,
     channelsQuiet: true,
     filesPending: 0,
@@ -176,7 +176,7 @@ describe('a machine is at rest', () => {
     [{}, null],
     [{ isPaused: false }, /not paused/],
     [{ isIdle: false }, /at work/],
-    [{ hasPlugs: true }, /functions/],
+    [{ functionsBusy: 'nvme is at work' }, /nvme is at work/],
     [{ linesQuiet: false }, /interrupt/],
     [{ channelsQuiet: false }, /bytes/],
     [{ filesPending: 1 }, /file/],

@@ -5,8 +5,9 @@
  * clock, UARTs, both virtio devices) and the files of the 9p share. Of the rest, nothing may be there to
  * be saved ({@link whyBusy}), or it is put right when the state is restored:
  *
- * - **functions of our own** (registers, queues, BAR): a machine that has any is not saved. They are
- *   plugged in after a restore, as on power-on, and the guest finds them by a rescan of its bus;
+ * - **functions of our own**: each is asked for its state, and a machine with one that cannot be saved, or that is
+ *   at work, is not saved. Restored, they are in their slots, with their BARs where they were. A function that the
+ *   saved machine did not have is plugged in as on power-on, and the guest finds it by a rescan of its bus;
  * - **who holds an interrupt line up** (interrupt.ts counts them, v86 does not): nobody;
  * - **bytes on their way** in the channels and in a UART's receiver, and an XOFF that is in force: none.
  *   RTS having been up is learnt again from the UART's register;
@@ -19,6 +20,7 @@
  */
 import type { Core } from './core.ts';
 import { MachineError, reasonOf } from './errors.ts';
+import type { SavedFunction } from './pci.ts';
 import type { V86Pit } from './v86-types.ts';
 
 /**
@@ -35,13 +37,16 @@ export interface SavedMachine {
   readonly savedAtMs: number;
   /** v86's own format, plain or as one zstd frame. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Functions of our own; none where it is absent. */
+  readonly functions?: readonly SavedFunction[];
 }
 
 /** What of a machine must be at rest. */
 export interface Rest {
   readonly isPaused: boolean;
   readonly isIdle: boolean;
-  readonly hasPlugs: boolean;
+  /** Why the functions on its bus cannot be saved, if so. */
+  readonly functionsBusy: string | null;
   readonly linesQuiet: boolean;
   readonly channelsQuiet: boolean;
   readonly filesPending: number;
@@ -51,7 +56,7 @@ export interface Rest {
 export function whyBusy(rest: Rest): string | null {
   if (!rest.isPaused) return 'it is not paused';
   if (!rest.isIdle) return 'the guest is at work';
-  if (rest.hasPlugs) return 'functions are plugged into its bus';
+  if (rest.functionsBusy !== null) return rest.functionsBusy;
   if (!rest.linesQuiet) return 'an interrupt is waiting';
   if (!rest.channelsQuiet) return 'bytes are on their way between host and guest';
   if (rest.filesPending > 0) return 'a file of the share is being read or written';
@@ -59,24 +64,27 @@ export function whyBusy(rest: Rest): string | null {
 }
 
 /** Copies a machine that is at rest. */
-export function saveCore(core: Core): SavedMachine {
+export function saveCore(core: Core, functions: readonly SavedFunction[]): SavedMachine {
   const savedAtMs = performance.now();
   return {
     version: MACHINE_VERSION,
     memoryBytes: memoryBytesOf(core),
     savedAtMs,
     bytes: new Uint8Array(core.main.save_state()),
+    functions,
   };
 }
 
-/** Throws a MachineError unless `saved` may be tried on a machine of this size. */
-export function checkSaved(saved: SavedMachine, memoryBytes: number): void {
+/** Throws a MachineError unless `saved` may be tried on a machine of this size with functions in these slots. */
+export function checkSaved(saved: SavedMachine, memoryBytes: number, slots: readonly number[]): void {
   if (saved.version !== MACHINE_VERSION) {
     throw broken(`it was made by "${saved.version}", and this is "${MACHINE_VERSION}"`);
   }
   if (saved.memoryBytes !== memoryBytes) {
     throw broken(`it has ${saved.memoryBytes} bytes of memory, and ${memoryBytes} were asked for`);
   }
+  const missing = saved.functions?.find(({ slot }) => !slots.includes(slot));
+  if (missing) throw broken(`nothing is plugged into slot ${missing.slot}, where it has a function`);
 }
 
 /** Makes a new core what was saved. After an error the core is of no use. */
