@@ -1,5 +1,5 @@
 import { buildConfig, mediumOf } from '../src/lab/device-line.ts';
-import { Lab, type LabEnvironment } from '../src/lab/lab.ts';
+import { Lab, type LabEnvironment, type SavedLab } from '../src/lab/lab.ts';
 import type { BootProgress, DeviceFiles, ExecResult, Notice, PowerState } from '../src/lab/types.ts';
 import { ensureBootStates } from '../src/headless/boot-states.ts';
 import { guestFolder, nodeEnvironment } from '../src/headless/node-environment.ts';
@@ -44,6 +44,8 @@ export interface BootOptions {
   /** Boot the kernel, instead of going on from a guest that has booted: where the boot is what is tested. */
   readonly cold?: boolean;
   readonly environment?: LabEnvironment;
+  /** Go on from this. */
+  readonly resume?: SavedLab;
 }
 
 /** A guest that is ready for commands: restored with the default RAM, booted with another. */
@@ -84,11 +86,11 @@ export async function boot(options: BootOptions): Promise<Booted> {
     ...(options.files && { files: options.files }),
     ...(options.cache && { cache: options.cache }),
   };
-  const on = async () => {
-    await lab.powerOn(power);
+  const on = async (resume?: SavedLab) => {
+    await lab.powerOn({ ...power, ...(resume && { resume }) });
     await lab.whenReady();
   };
-  await on();
+  await on(options.resume);
   const exec = (command: string, timeoutMs = 240_000) => lab.exec(command, { timeoutMs });
   return {
     lab,

@@ -2,13 +2,15 @@
 import { barBytes, type NvmeController } from '../device/controller.ts';
 import { Machine } from '../machine/machine.ts';
 import type { PciPlug } from '../machine/pci.ts';
+import type { SavedMachine } from '../machine/saved-state.ts';
 import type { WasmSource } from '../machine/wasm.ts';
 import type { CacheMode } from '../storage/cache-mode.ts';
-import type { DiskCatalogue } from '../storage/catalogue.ts';
+import type { DiskCatalogue, OpenDisk } from '../storage/catalogue.ts';
 import type { SavedGuest } from './boot-state.ts';
 import type { LabDevice } from './device.ts';
 import { LabError } from './errors.ts';
 import { DEFAULT_CMDLINE, type GuestImages, type OnProgress } from './guest-images.ts';
+import type { SavedLab } from './saved-lab.ts';
 import type { DeviceFiles } from './types.ts';
 
 /** The slot of the NVMe function: 0000:00:08.0. */
@@ -43,16 +45,31 @@ export interface PowerOptions {
   readonly cold?: boolean;
   /** When writes count as done; what a `-drive` of the device line says, or `writethrough`, where it is absent. */
   readonly cache?: CacheMode;
+  /**
+   * Go on from this saved lab instead of booting: the disk has to be as it was then, and memory, cache mode and files
+   * the same; kernel and command line are the saved guest's. Refused with a LabError `resume`, and everything is
+   * off. A later reset boots.
+   */
+  readonly resume?: SavedLab;
+  /** What the caller knows a version of the disk by: kept with a saved lab, and compared when it goes on. */
+  readonly diskVersion?: (disk: OpenDisk) => string | undefined | Promise<string | undefined>;
   /** What a device line names files for: faults, and the chunks or bad blocks that a new disk begins with. */
   readonly files?: DeviceFiles;
 }
 
-export type Beginning = { readonly images: GuestImages } | { readonly saved: SavedGuest };
+export type Beginning =
+  { readonly images: GuestImages } | { readonly saved: SavedGuest } | { readonly resume: SavedLab };
 
 /** A machine with the device plugged in. */
 export interface WiredMachine {
   readonly machine: Machine;
   readonly controller: NvmeController;
+}
+
+type FromSaved = Exclude<Beginning, { readonly images: GuestImages }>;
+
+function machineOf(beginning: FromSaved): SavedMachine {
+  return 'resume' in beginning ? beginning.resume.machine : beginning.saved.machine;
 }
 
 /** A guest that has booted can stand in for what this would boot. */
@@ -77,7 +94,10 @@ export async function loadSaved(
   return saved === undefined ? loadImages(environment, onProgress) : { saved };
 }
 
-/** Rejects with a MachineError `state`, before the device is touched, when a saved guest is no good. */
+/**
+ * Rejects with a MachineError `state` when what was saved is no good: a guest that has booted before the device is
+ * touched, a lab before its device has changed.
+ */
 export async function plugIn(
   { wasm }: LabEnvironment,
   options: PowerOptions,
@@ -96,12 +116,13 @@ export async function plugIn(
     subsystemVendorId: vendorId,
     subsystemId: deviceId,
     bar0Bytes: barBytes(device.config),
-    attach: (ports) => (controller = device.attach(ports)),
+    attach: (ports, saved) => (controller = device.attach(ports, saved)),
+    whyBusy: () => controller?.whyBusy() ?? null,
+    save: () => controller?.save(),
   };
   const hardware = { wasm, memoryBytes: options.memoryMiB * MIB, plugs: [plug] };
-  const machine = await ('saved' in beginning
-    ? Machine.restore({ ...hardware, saved: beginning.saved.machine })
-    : Machine.create({
+  const machine = await ('images' in beginning
+    ? Machine.create({
         ...hardware,
         bios: beginning.images.bios,
         vgaBios: beginning.images.vgaBios,
@@ -109,7 +130,8 @@ export async function plugIn(
         // One's own kernel may bring its own initramfs or work with ours.
         initrd: options.initrd ?? beginning.images.initrd,
         cmdline: options.cmdline.trim() === '' ? DEFAULT_CMDLINE : options.cmdline,
-      }));
+      })
+    : Machine.restore({ ...hardware, saved: machineOf(beginning) }));
   if (!controller) throw new LabError('device', 'The device could not be plugged in.');
   return { machine, controller };
 }

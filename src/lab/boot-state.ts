@@ -162,4 +162,4 @@ function isCount(value: unknown): value is number {
 }
 
 /** The largest RAM, and v86's own memory for the screen. */
-const MAX_UNPACKED_BYTES = (1024 + 64) * 2 ** 20;
+export const MAX_UNPACKED_BYTES = (1024 + 64) * 2 ** 20;

@@ -129,11 +129,18 @@ export class ControlChannel {
     this.#trySend(PING, this.#newId());
   }
 
+  /** The number that was used last; the guest may still run its command. */
+  get lastId(): number {
+    return this.#nextId;
+  }
+
   /**
    * The guest's agent said hello before this channel was there, in a machine that was restored: what its
    * start has to bring is sent now, and its answer to a sign of life resolves {@link ready}.
+   * @param lastId of the channel that was there before
    */
-  meetRunning(): void {
+  meetRunning(lastId = 1): void {
+    this.#nextId = lastId;
     this.#greeted = true;
     this.onagentstart?.();
     this.ping();

@@ -6,6 +6,8 @@ import type { Namespace } from '../device/namespace.ts';
 import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
 import { blockIndex } from '../flash/address.ts';
 import type { MediaStore, StoreError } from '../flash/media-store.ts';
+import { SavedStateError } from '../flash/saved-fields.ts';
+import { MachineError } from '../machine/errors.ts';
 import type { FlashArray } from '../flash/flash-array.ts';
 import { packModel } from '../trace/model-state.ts';
 import type { TraceShape } from '../trace/record.ts';
@@ -117,9 +119,35 @@ export class LabDevice {
     return new LabDevice({ config, media, namespace, activity, telemetry, targetSigns, recipes });
   }
 
-  /** Makes the controller for a machine; one at a time drives a medium. */
-  attach(ports: ControllerPorts): NvmeController {
-    return new NvmeController(this.config, this.media, ports, this.telemetry);
+  /**
+   * Makes the controller for a machine; one at a time drives a medium. With `saved` it goes on from what another
+   * one's save() answered; throws a MachineError `state` when that is no good.
+   */
+  attach(ports: ControllerPorts, saved?: { readonly state: unknown }): NvmeController {
+    const controller = new NvmeController(this.config, this.media, ports, this.telemetry);
+    try {
+      if (saved) controller.restore(saved.state);
+    } catch (error) {
+      if (!(error instanceof SavedStateError)) throw error;
+      throw new MachineError(
+        'state',
+        `The saved state of the device cannot be restored: ${error.message}.`,
+        error,
+      );
+    }
+    return controller;
+  }
+
+  /** Resolves when everything that was changed or counted is stored. Rejects with StoreError. */
+  flush(): Promise<void> {
+    const { health, units } = this.media;
+    health.touch();
+    return new Promise((resolve, reject) => {
+      units.commit('strict', (stored) => {
+        if (stored) resolve();
+        else reject(units.failure as StoreError);
+      });
+    });
   }
 
   /** Told once if the store fails. */

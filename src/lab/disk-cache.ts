@@ -42,6 +42,11 @@ export function storeAll(disk: OpenDisk): void {
   if (disk instanceof WriteCache) disk.settle('strict').catch(() => undefined);
 }
 
+/** Resolves when nothing waits in a cache, whatever its mode. Rejects with StoreError. */
+export async function settleCache(disk: OpenDisk): Promise<void> {
+  if (disk instanceof WriteCache) await disk.settle('strict');
+}
+
 /** Calls `tell` once, with a sentence, when a write could not be stored. */
 export function tellFailures(
   disk: OpenDisk,

@@ -1,6 +1,6 @@
 /** What went wrong, as one plain sentence that says what to do. */
 export class LabError extends Error {
-  readonly code: 'guest' | 'device' | 'disk' | 'power' | 'exec' | 'memory' | 'file';
+  readonly code: 'guest' | 'device' | 'disk' | 'power' | 'exec' | 'memory' | 'file' | 'save' | 'resume';
   constructor(code: LabError['code'], message: string, cause?: unknown) {
     super(message, { cause });
     this.name = 'LabError';

@@ -14,7 +14,6 @@ import {
   type PowerOptions,
   type WiredMachine,
 } from './beginning.ts';
-import type { SavedGuest } from './boot-state.ts';
 import { ConsoleWatch } from './console-watch.ts';
 import { CommandTimeout, ControlChannel, type ExecOptions } from './control-channel.ts';
 import { LabDevice } from './device.ts';
@@ -33,6 +32,15 @@ import type { OnProgress } from './guest-images.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { wakeCommand } from './rest.ts';
+import {
+  cannotResume,
+  checkTarget,
+  configCrcOf,
+  readSavedLab,
+  type SavedLab,
+  tableCrcOf,
+} from './saved-lab.ts';
+import { REST_MS, saveAtRest, type SaveOptions } from './saving.ts';
 import { watchTargets } from './targets/watch-targets.ts';
 import type { TargetWatch } from './targets/target-watch.ts';
 import type { BootProgress, ExecResult, Notice, PowerState, RememberedTarget } from './types.ts';
@@ -53,7 +61,7 @@ export interface LabObserver {
   targets?(targets: readonly RememberedTarget[]): void;
 }
 
-export type { LabEnvironment, PowerOptions };
+export type { LabEnvironment, PowerOptions, SavedLab, SaveOptions };
 
 const SHUTDOWN_MS = 15_000;
 /** Of the time to shut down, what may go into a last look at the targets. */
@@ -79,6 +87,8 @@ interface Running {
   readonly heartbeat: Heartbeat;
   /** Undefined for a plain disk. */
   readonly targets: TargetWatch | undefined;
+  readonly memoryMiB: number;
+  readonly diskVersion: () => string | undefined | Promise<string | undefined>;
   /** The agent has answered; after an instant start, the guest has its disk and its shells too. */
   readonly ready: Promise<void>;
 }
@@ -196,6 +206,47 @@ export class Lab {
     return this.inTurn((hurry) => this.offAndOn(hurry));
   }
 
+  /**
+   * Saves the lab at a moment of rest, for `resume` of {@link powerOn}: the guest idle, its device without a command,
+   * everything stored. The machine stands still for that, and then goes on. The saved lab belongs to the disk as it
+   * was at that moment. Rejects with one sentence when no such moment came in time (a guest that computes without
+   * a pause has none); the machine goes on then, too.
+   */
+  save(options: SaveOptions = {}): Promise<SavedLab> {
+    const { timeoutMs = REST_MS } = options;
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0) || timeoutMs > MAX_TIMER_MS)
+      return Promise.reject(
+        new LabError(
+          'save',
+          'The time to wait for a moment of rest has to be a number of milliseconds, such as 5000.',
+        ),
+      );
+    return this.inTurn((hurry) => this.doSave({ ...options, timeoutMs }, hurry));
+  }
+
+  private async doSave(
+    { timeoutMs, whilePaused, powerOff }: SaveOptions & { readonly timeoutMs: number },
+    hurry: Promise<void>,
+  ): Promise<SavedLab> {
+    const running = this.on();
+    if (this.state !== 'running')
+      throw new LabError('save', `A lab can be saved while its guest runs, and this one is ${this.state}.`);
+    const { machine, heartbeat } = running;
+    // A sign of life that is asked for is a byte on its way.
+    heartbeat.stop();
+    try {
+      const saved = await saveAtRest(running, timeoutMs, hurry);
+      await whilePaused?.(saved, running.disk);
+      if (powerOff === true) await this.cut('saved');
+      return saved;
+    } finally {
+      if (this.running === running) {
+        heartbeat.start();
+        if (machine.state === 'ready') machine.start();
+      }
+    }
+  }
+
   /** The guest asked for a reset of its own: the same as ours, unless its machine is gone by then. */
   private restart(running: Running): void {
     for (const wake of this.endWaiters.splice(0)) wake();
@@ -225,11 +276,14 @@ export class Lab {
 
   private async doPowerOn(options: PowerOptions, hurry: Promise<void>): Promise<void> {
     if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
-    this.lastOptions = options;
+    const { resume, ...again } = options;
+    // A reset boots: the disk has moved on from what was saved.
+    this.lastOptions = again;
     const { environment } = this;
     const startedMs = performance.now();
     this.setPower('loading', '');
-    let start: BootProgress['start'] = mayBeInstant(options, environment) ? 'instant' : 'cold';
+    let start: BootProgress['start'] =
+      resume !== undefined ? 'resume' : mayBeInstant(options, environment) ? 'instant' : 'cold';
     const progress: Progress = (stage, detail, bytes) =>
       this.observer.boot({ stage, detail, start, elapsedMs: performance.now() - startedMs, ...bytes });
     /** Whatever is wrong with a saved guest, there is the other way. */
@@ -241,33 +295,44 @@ export class Lab {
     };
     let disk: OpenDisk | undefined;
     try {
-      let beginning = await (start === 'instant'
-        ? this.load((onProgress) => loadSaved(environment, options, onProgress), progress, hurry).catch(
-            goCold,
-          )
-        : this.load((onProgress) => loadImages(environment, onProgress), progress, hurry));
+      let beginning: Beginning =
+        resume !== undefined
+          ? { resume: readSavedLab(resume) }
+          : await (start === 'instant'
+              ? this.load((onProgress) => loadSaved(environment, options, onProgress), progress, hurry).catch(
+                  goCold,
+                )
+              : this.load((onProgress) => loadImages(environment, onProgress), progress, hurry));
       if ('images' in beginning) start = 'cold';
       progress('unpack', '');
       disk = await options.catalogue.open(options.diskId);
       const { deviceLine, sizeBytes } = disk.summary;
       const built = buildConfig(deviceLine, sizeBytes, options.files);
       if (!built.ok) throw new LabError('device', built.error);
-      disk = behindCache(disk, options.cache ?? built.result.cache);
-      const device = await LabDevice.open(announceCache(built.config, disk), disk);
+      const bare = disk;
+      const diskVersion = () => options.diskVersion?.(bare);
+      disk = behindCache(disk, options.cache ?? resume?.cache ?? built.result.cache);
+      const config = announceCache(built.config, disk);
+      if ('resume' in beginning)
+        checkTarget(beginning.resume, {
+          diskId: options.diskId,
+          diskVersion: await diskVersion(),
+          tableCrc: tableCrcOf(await disk.loadTable()),
+          memoryMiB: options.memoryMiB,
+          cache: cacheModeOf(disk),
+          configCrc: configCrcOf(config),
+        });
+      const device = await LabDevice.open(config, disk);
       this.observer.opened?.(device);
-      if (start === 'instant') progress('restore', '');
+      if (start !== 'cold') progress('restore', '');
       const wired = await plugIn(environment, options, beginning, device).catch(async (error: unknown) => {
         if (!(error instanceof MachineError) || error.code !== 'state') throw error;
+        if ('resume' in beginning) throw cannotResume(endOf(error.message), error);
         beginning = await goCold(error);
         return plugIn(environment, options, beginning, device);
       });
-      this.running = this.connect(
-        wired,
-        disk,
-        device,
-        'saved' in beginning ? beginning.saved : undefined,
-        progress,
-      );
+      const { memoryMiB } = options;
+      this.running = this.connect({ ...wired, disk, device, memoryMiB, diskVersion }, beginning, progress);
     } catch (error) {
       try {
         await disk?.close();
@@ -277,7 +342,7 @@ export class Lab {
       throw error;
     }
     this.setPower('booting', '');
-    progress(start === 'instant' ? 'disk' : 'bios', '');
+    if (start !== 'resume') progress(start === 'instant' ? 'disk' : 'bios', '');
     this.running.heartbeat.start();
     this.running.machine.start();
   }
@@ -300,12 +365,11 @@ export class Lab {
   }
 
   private connect(
-    { machine, controller }: WiredMachine,
-    disk: OpenDisk,
-    device: LabDevice,
-    saved: SavedGuest | undefined,
+    wired: WiredMachine & Pick<Running, 'disk' | 'device' | 'memoryMiB' | 'diskVersion'>,
+    beginning: Beginning,
     progress: Progress,
   ): Running {
+    const { machine, device } = wired;
     const control = new ControlChannel((bytes) => machine.control.send(bytes));
     const trace = new GuestTrace(
       (bytes) => machine.trace.send(bytes),
@@ -327,20 +391,27 @@ export class Lab {
       for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
     };
     let ready: Promise<void> = control.ready.then(() => {});
-    if (saved) {
+    if ('resume' in beginning) {
+      // It has its disk and its shells, and is in the middle of whatever it did.
+      const { controlId, traceRun } = beginning.resume;
+      control.meetRunning(controlId);
+      trace.meetRunning(traceRun);
+    } else if ('saved' in beginning) {
+      const { consoles } = beginning.saved;
       control.meetRunning();
       const { namespaces } = device.config;
       ready = Promise.all([ready, control.exec(wakeCommand(namespaces.length))]).then(() => {
         const encoder = new TextEncoder();
-        for (const tty of [0, 1] as const) this.observer.console(tty, encoder.encode(saved.consoles[tty]));
+        for (const tty of [0, 1] as const) this.observer.console(tty, encoder.encode(consoles[tty]));
         // Not before: starting to trace takes the guest longer than finding its disk.
         trace.meetRunning();
       });
     }
     ready.catch(() => {}); // nobody has to wait for it
     const targets = watchTargets(device, control);
-    const running: Running = { disk, device, machine, controller, control, trace, heartbeat, targets, ready };
-    this.listen(running, (stage, detail) => progress(saved && stage !== 'ready' ? 'disk' : stage, detail));
+    const running: Running = { ...wired, control, trace, heartbeat, targets, ready };
+    const waiting = 'resume' in beginning ? 'restore' : 'saved' in beginning ? 'disk' : undefined;
+    this.listen(running, (stage, detail) => progress(stage === 'ready' ? stage : (waiting ?? stage), detail));
     return running;
   }
 
@@ -561,6 +632,11 @@ export class Lab {
     if (!this.running) throw new LabError('power', 'The machine is off; power it on first.');
     return this.running;
   }
+}
+
+/** A sentence as the end of another one. */
+function endOf(sentence: string): string {
+  return sentence.replace(/^The saved state of the \w+ cannot be restored: /, '').replace(/\.$/, '');
 }
 
 /** Resolves as `promise` does, or rejects with a CommandTimeout after `timeoutMs`; longer than 24 days is no limit. */

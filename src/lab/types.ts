@@ -18,8 +18,11 @@ export type PowerState =
 /** One step of starting, with numbers, so that nobody watches a spinner. */
 export interface BootProgress {
   readonly stage: 'fetch' | 'unpack' | 'restore' | 'bios' | 'kernel' | 'init' | 'disk' | 'ready';
-  /** Instant: fetch, unpack, restore, disk, ready. Cold: fetch, unpack, bios, kernel, init, ready. */
-  readonly start: 'instant' | 'cold';
+  /**
+   * Instant: fetch, unpack, restore, disk, ready. Cold: fetch, unpack, bios, kernel, init, ready. Resume, from a
+   * saved lab: unpack, restore, ready.
+   */
+  readonly start: 'instant' | 'cold' | 'resume';
   /** What is being fetched or the last kernel line, already cleaned of control characters. */
   readonly detail: string;
   /** Bytes done and in all while fetching; absent elsewhere. */

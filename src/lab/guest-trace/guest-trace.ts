@@ -112,8 +112,18 @@ export class GuestTrace {
     return promise;
   }
 
-  /** The agent said hello before this channel was there, in a machine that was restored: asks it to say so again. */
-  meetRunning(): void {
+  /** The number of the last run; the guest may still be at it. 0: there was none. */
+  get lastRun(): number {
+    return this.#run;
+  }
+
+  /**
+   * The agent said hello before this channel was there, in a machine that was restored: asks it to say so again.
+   * @param lastRun of the channel that was there before: it ends, and what it still tells is nobody's
+   */
+  meetRunning(lastRun = 0): void {
+    this.#run = lastRun;
+    if (lastRun !== 0) this.#trySend(STOP, lastRun);
     this.#trySend(PING, PING_ID);
   }
 

@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SavedLab, SaveOptions } from '../src/lab/lab.ts';
+import { packLab, unpackLab } from '../src/lab/pack-lab.ts';
+import { presets } from '../src/lab/presets.ts';
+import { boot, type Booted, createTarget, kernelComplaints, line12 } from './boot.ts';
+
+const MIB = 2 ** 20;
+const REST_MS = 20_000;
+const chunks = presets.find(({ id }) => id === 'chunks-image');
+if (!chunks) throw new Error('There is no such preset.');
+
+const kinds = [
+  {
+    name: '1.2',
+    line: line12('lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64'),
+    sizeMiB: 513,
+    disk: '/dev/mydevice',
+  },
+  { name: '2.0', line: chunks.line, sizeMiB: chunks.sizeBytes / MIB, disk: '/dev/mydevice' },
+  { name: 'plain', line: 'nvme,serial=plain', sizeMiB: 64, disk: '/dev/nvme0n1' },
+];
+
+const fill = (disk: string, seekBlocks: number) =>
+  `dd if=/dev/urandom of=/tmp/a bs=64k count=32 2> /dev/null; dd if=/tmp/a of=${disk} bs=64k seek=${seekBlocks} conv=fsync 2> /dev/null; md5sum < /tmp/a`;
+/** From the flash, not from the guest's memory. */
+const sumOf = (disk: string, skipBlocks: number) =>
+  `echo 3 > /proc/sys/vm/drop_caches; dd if=${disk} bs=64k skip=${skipBlocks} count=32 2> /dev/null | md5sum`;
+
+/** Saves and switches off, and goes on in another lab. */
+async function moveOn(guest: Booted, options: Parameters<typeof boot>[0], more: SaveOptions = {}) {
+  const saved = await guest.lab.save({ timeoutMs: REST_MS, ...more, powerOff: true });
+  expect(guest.lab.power).toBe('off');
+  const { catalogue, diskId } = guest;
+  return { saved, guest: await boot({ ...options, catalogue, diskId, resume: saved }) };
+}
+
+/** What the first shell answers to a typed line. */
+async function typed(guest: Booted, line: string): Promise<string> {
+  const before = guest.console().length;
+  guest.lab.consoleSend(0, Buffer.from(`${line}\r`));
+  const said = () => guest.console().slice(before);
+  for (let i = 0; i < 200 && !/\n[^\n]*# /.test(said()); i++) await sleep(50);
+  return said();
+}
+
+describe.each(kinds)('a saved lab with a disk of $name', ({ name, line, sizeMiB, disk }) => {
+  const options = { line, sizeMiB };
+  let guest: Booted;
+  let saved: SavedLab;
+  const sums: string[] = [];
+  afterAll(() => guest?.off());
+
+  beforeAll(async () => {
+    guest = await boot(options);
+    if (disk === '/dev/mydevice') await guest.run(createTarget(0, 3));
+    sums.push(await guest.run(fill(disk, 0)));
+    await guest.run('nvme get-log /dev/nvme0 -i 2 -l 512 > /dev/null');
+    await typed(guest, 'cd /tmp; kept=still');
+    const startedMs = performance.now();
+    saved = await guest.lab.save({ timeoutMs: REST_MS, powerOff: true });
+    const savedMs = performance.now();
+    const packed = await packLab(saved);
+    const packedMs = performance.now();
+    saved = await unpackLab(packed);
+    const unpackedMs = performance.now();
+    const { catalogue, diskId } = guest;
+    const resumedMs = performance.now();
+    guest = await boot({ ...options, catalogue, diskId, resume: saved });
+    await guest.exec('true');
+    const answeredMs = performance.now();
+    const mib = (bytes: number) => (bytes / MIB).toFixed(1);
+    console.log(
+      `${name}: resume to answer ${(answeredMs - resumedMs).toFixed(0)} ms, save and off ${(savedMs - startedMs).toFixed(0)} ms, ` +
+        `pack ${(packedMs - savedMs).toFixed(0)} ms, unpack ${(unpackedMs - packedMs).toFixed(0)} ms, ` +
+        `${mib(saved.machine.bytes.length)} MiB, packed ${mib(packed.length)} MiB`,
+    );
+  });
+
+  it('goes on without a boot', async () => {
+    expect(guest.notices).toEqual([]);
+    expect(guest.powers).toEqual(['loading', 'booting', 'running']);
+    expect([...new Set(guest.boots.map(({ start }) => start))]).toEqual(['resume']);
+    expect(guest.boots.map(({ stage }) => stage)).toEqual(['unpack', 'restore', 'ready']);
+  });
+
+  it('has the same shell, the time of day, and random numbers of its own', async () => {
+    expect(await typed(guest, 'echo $kept in $PWD')).toMatch(/still in \/tmp/);
+    const seconds = Number(await guest.run('date +%s'));
+    expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(2);
+  });
+
+  it('has its disk with what was written, and takes more', async () => {
+    expect(await guest.run(sumOf(disk, 0))).toBe(sums[0]);
+    sums.push(await guest.run(fill(disk, 64)));
+    expect(await guest.run(sumOf(disk, 64))).toBe(sums[1]);
+    expect(await guest.run(sumOf(disk, 0))).toBe(sums[0]);
+    expect(await guest.run('nvme list')).toMatch(/\/dev\/nvme0n1/);
+    const smart = await guest.run('nvme smart-log /dev/nvme0');
+    expect(smart).toMatch(/power_cycles\s*: 1\n/);
+    expect(smart).toMatch(/unsafe_shutdowns\s*: 0\n/);
+  });
+
+  it('has a quiet interrupt line, and tells what its kernel does', async () => {
+    await guest.lab.startGuestTrace(50);
+    expect(guest.lab.guestTrace?.isOn).toBe(true);
+    await guest.lab.stopGuestTrace();
+    const interrupts = async () =>
+      Number(/^ *11: +(\d+)/m.exec(await guest.run('cat /proc/interrupts'))?.[1] ?? NaN);
+    const before = await interrupts();
+    await sleep(300);
+    expect((await interrupts()) - before).toBeLessThan(100);
+  });
+
+  it('is refused when its disk was written to since, and the disk boots', async () => {
+    const { catalogue, diskId } = guest;
+    await guest.off();
+    await expect(boot({ ...options, catalogue, diskId, resume: saved })).rejects.toMatchObject({
+      code: 'resume',
+      message: expect.stringMatching(/the disk is no longer as it was then/),
+    });
+    guest = await boot({ ...options, catalogue, diskId });
+    if (disk === '/dev/mydevice') await guest.run(createTarget(0, 3));
+    expect(await guest.run(sumOf(disk, 0))).toBe(sums[0]);
+    expect(await guest.run(sumOf(disk, 64))).toBe(sums[1]);
+  });
+
+  it('goes on five times under a program that verifies what it reads, and then resets its controller', async () => {
+    await guest.run(
+      `cd /tmp; rm -f fio.status; (setsid fio --name=v --filename=${disk} --rw=randwrite --bs=16k --size=8m --offset=16m --direct=1 --thinktime=40000 --thinktime_blocks=24 --verify=crc32c --verify_state_save=0 --loops=6 > fio.log 2>&1; echo $? > fio.status) < /dev/null > /dev/null 2>&1 &`,
+    );
+    const tookMs: number[] = [];
+    for (let cycle = 0; cycle < 5; cycle++) {
+      await sleep(250);
+      const startedMs = performance.now();
+      ({ guest } = await moveOn(guest, options));
+      tookMs.push(Math.round(performance.now() - startedMs));
+      expect(guest.notices).toEqual([]);
+    }
+    const finished = (await guest.exec('cat /tmp/fio.status')).status === 0;
+    console.log(`${name}: five cycles under fio took ${tookMs.join(', ')} ms; fio had ended: ${finished}`);
+    await guest.run('while [ ! -e /tmp/fio.status ]; do usleep 100000; done; cat /tmp/fio.log');
+    expect(await guest.run('cat /tmp/fio.status')).toBe('0\n');
+    expect(await guest.run(sumOf(disk, 0))).toBe(sums[0]);
+    if (disk === '/dev/mydevice') await guest.run('nvme lnvm remove -n mydevice');
+    await guest.run('nvme reset /dev/nvme0');
+    if (disk === '/dev/mydevice') await guest.run(createTarget(0, 3));
+    expect(await guest.run(sumOf(disk, 0))).toBe(sums[0]);
+    expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
+  });
+
+  it('is saved in the middle of writing at a moment of rest, or not at all', async () => {
+    await guest.run(
+      `rm -f /tmp/stop; (setsid sh -c 'until [ -e /tmp/stop ]; do dd if=/dev/urandom of=${disk} bs=64k count=64 seek=300 conv=fsync; done; : > /tmp/stopped') < /dev/null > /dev/null 2>&1 &`,
+    );
+    const outcome = await guest.lab.save({ timeoutMs: 1500 }).then(
+      () => 'saved',
+      (error: Error) => error.message,
+    );
+    console.log(`${name}: under dd: ${outcome}`);
+    expect(outcome).toMatch(/^saved$|^The lab could not be saved: .* no moment of rest \(.+\); try again/);
+    // It goes on, whatever came of it.
+    await guest.run(': > /tmp/stop; until [ -e /tmp/stopped ]; do usleep 100000; done');
+    expect(await guest.run(sumOf(disk, 0))).toBe(sums[0]);
+  });
+});
