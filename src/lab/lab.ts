@@ -278,7 +278,7 @@ export class Lab {
     if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
     const { resume, ...again } = options;
     // A reset boots: the disk has moved on from what was saved.
-    this.lastOptions = again;
+    this.lastOptions = { ...again, ...(resume && { cache: options.cache ?? resume.cache }) };
     const { environment } = this;
     const startedMs = performance.now();
     this.setPower('loading', '');

@@ -138,6 +138,101 @@ describe('a saved machine', () => {
     expect(() => machine.save()).toThrow('The machine cannot be saved now');
   });
 
+  /** A function whose state is one number, and what it was given at the last attach. */
+  class SavableFunction extends ScratchFunction {
+    state = 0;
+    busy: string | null = null;
+    restored: unknown;
+    readonly savable: PciPlug = {
+      ...this.plug,
+      attach: (ports, saved) => {
+        this.restored = saved?.state;
+        const handlers = this.plug.attach(ports);
+        if (saved) ports.interrupt.assert();
+        return handlers;
+      },
+      whyBusy: () => this.busy,
+      save: () => ({ value: this.state }),
+    };
+  }
+  const BAR = 0xf4000000;
+  const READ_AT = 0x320000;
+  /** Moves the BAR, turns on memory, mastering and INTx Disable; after input shows what is at the BAR and its status. */
+  const moveBar = [
+    ...probeIde,
+    ...picForCom1,
+    ...asm.config(8, 0x10, BAR, 4),
+    ...asm.config(8, 0x0c, 0x10, 1),
+    ...asm.config(8, 0x04, 0x0406, 2),
+    ...waitForInput,
+    ...asm.copy32(BAR + 0x20, READ_AT),
+    ...asm.printByteAt(READ_AT),
+    ...asm.readConfig(8, 0x0c, READ_AT),
+    ...asm.printByteAt(READ_AT),
+    ...asm.readConfig(8, 0x04, READ_AT),
+    ...[0, 1, 2].flatMap((i) => asm.printByteAt(READ_AT + i)),
+    ...asm.halt,
+  ];
+
+  it('has its functions where they were, with their states', async () => {
+    const first = new SavableFunction();
+    first.state = 77;
+    const machine = await keep(bareMachine(moveBar, [first.savable]));
+    machine.start();
+    expect(await machine.pauseAtRest(10_000)).toBeNull();
+    first.busy = 'the scratch registers are in use';
+    expect(() => machine.save()).toThrow(/the scratch registers are in use/);
+    first.busy = null;
+    const saved = structuredClone(machine.save());
+    const second = new SavableFunction();
+    second.onread = (offset) => (offset === 0x20 ? 'R'.charCodeAt(0) : 0);
+    const resumed = await restore(saved, [second.savable]);
+    expect(second.restored).toEqual({ value: 77 });
+    const transcript = new Transcript();
+    resumed.serial[0].onoutput = transcript.listen;
+    const halted = new Promise<void>((resolve) => (resumed.onhalt = resolve));
+    resumed.start();
+    resumed.serial[0].send(Uint8Array.of(13));
+    await halted;
+    // Cache line size 10h; command 0406h; Interrupt Status is up, which INTx Disable keeps from the line.
+    expect([...transcript.text].map((char) => char.charCodeAt(0))).toEqual([0x52, 0x10, 0x06, 0x04, 0x08]);
+  });
+
+  it('is refused where its functions are others, or missing', async () => {
+    const first = new SavableFunction();
+    const machine = await keep(bareMachine(moveBar, [first.savable]));
+    machine.start();
+    expect(await machine.pauseAtRest(10_000)).toBeNull();
+    const saved = machine.save();
+    const { savable } = new SavableFunction();
+    await expect(restore(saved)).rejects.toMatchObject({
+      code: 'state',
+      message: expect.stringMatching(/slot 8/),
+    });
+    await expect(restore(saved, [{ ...savable, slot: 9 }])).rejects.toMatchObject({ code: 'state' });
+    const others: Partial<PciPlug>[] = [{ vendorId: 1 }, { revision: 9 }, { bar0Bytes: 0x8000000 }];
+    for (const other of others)
+      await expect(restore(saved, [{ ...savable, ...other }])).rejects.toMatchObject({
+        code: 'state',
+        message: expect.stringMatching(/in slot 8 it has another function/),
+      });
+    const [one] = saved.functions ?? [];
+    if (!one) throw new Error('none');
+    const changes: [number, number][] = [
+      [0, 1],
+      [0x10, 1],
+      [0x3d, 2],
+      [0x04, 0x80],
+      [0x20, 300],
+    ];
+    for (const [offset, value] of changes) {
+      const configuration = one.configuration.with(offset, value);
+      await expect(
+        restore({ ...saved, functions: [{ ...one, configuration }] }, [savable]),
+      ).rejects.toMatchObject({ code: 'state' });
+    }
+  });
+
   it('is refused in a sentence, before any function is attached', async () => {
     const saved = await savedWhileWaiting();
     let attached = 0;
@@ -184,6 +279,16 @@ describe('a machine is at rest', () => {
     const busy = whyBusy({ ...atRest, ...change });
     if (why === null) expect(busy).toBeNull();
     else expect(busy).toMatch(why);
+  });
+
+  it('or never in the time that there is', async () => {
+    const machine = await keep(bareMachine([...asm.forever]));
+    machine.start();
+    expect(await machine.pauseAtRest(30)).toBe('the guest is at work');
+    expect(machine.state).toBe('running');
+    const waiting = machine.pauseAtRest(60_000);
+    await machine.destroy();
+    expect(await waiting).toBe('it has stopped');
   });
 
   it('not while it runs, and not with input that it has not read', async () => {

@@ -1,0 +1,166 @@
+import { gzipSync } from 'node:zlib';
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { crc32 } from '../storage/checksum.ts';
+import { LabError } from './errors.ts';
+import { packLab, unpackLab } from './pack-lab.ts';
+import { checkTarget, readSavedLab, type ResumeTarget, type SavedLab, tableCrcOf } from './saved-lab.ts';
+
+const HEADER_BYTES = 36;
+
+const saved: SavedLab = {
+  format: 1,
+  machine: {
+    version: 'v86 x, machine 1',
+    memoryBytes: 128 * 2 ** 20,
+    savedAtMs: 1234.5,
+    bytes: Uint8Array.from({ length: 5000 }, (_, i) => i % 7),
+    functions: [{ slot: 8, configuration: [1, 2, 255], state: { format: 1, list: [1, 'a', null] } }],
+  },
+  deviceLine: 'nvme,serial=µ',
+  sizeBytes: 2 ** 40,
+  configCrc: 0xffff_ffff,
+  cache: 'writeback',
+  memoryMiB: 128,
+  diskId: 'a disk',
+  diskVersion: '17',
+  tableCrc: 5,
+  savedAtMs: 1_800_000_000_000,
+  controlId: 7,
+  traceRun: 0,
+};
+
+const outcome = (bytes: Uint8Array): Promise<string> =>
+  unpackLab(bytes).then(
+    () => 'unpacked',
+    (error: unknown) => {
+      expect(error).toBeInstanceOf(LabError);
+      return (error as LabError).message;
+    },
+  );
+
+/** A header that checks, over whatever parts. */
+function forged(json: Uint8Array, packed: Uint8Array, unpackedBytes: number, version = 1): Uint8Array {
+  const bytes = new Uint8Array(HEADER_BYTES + json.length + packed.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(new TextEncoder().encode('LNVMSAVE'));
+  [version, json.length, packed.length, unpackedBytes, crc32(json), crc32(packed)].forEach((word, i) =>
+    view.setUint32(8 + 4 * i, word, true),
+  );
+  view.setUint32(32, crc32(bytes.subarray(0, 32)), true);
+  bytes.set(json, HEADER_BYTES);
+  bytes.set(packed, HEADER_BYTES + json.length);
+  return bytes;
+}
+
+const utf8 = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+
+describe('a packed lab', () => {
+  it('is unpacked as it was, with and without what may be absent', async () => {
+    expect(await unpackLab(await packLab(saved))).toEqual(saved);
+    const { diskVersion: _diskVersion, ...without } = saved;
+    expect(await unpackLab(await packLab(without))).toEqual(without);
+    // As it comes out of a database.
+    expect(readSavedLab(structuredClone(saved))).toEqual(saved);
+  });
+
+  it('is refused in one sentence when it is cut, longer, or changed anywhere', async () => {
+    const packed = await packLab(saved);
+    for (const length of [0, 7, 8, 35, 36, 100, packed.length - 1])
+      expect(await outcome(packed.subarray(0, length))).toMatch(
+        /^(These|The saved lab is damaged: )[^.]*\.$/,
+      );
+    expect(await outcome(Uint8Array.from([...packed, 0]))).toMatch(/its length is wrong/);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: packed.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        async (at, bits) => {
+          const changed = packed.slice();
+          changed[at] = (changed[at] ?? 0) ^ bits;
+          expect(await outcome(changed)).toMatch(/^(These bytes are no|The saved lab is damaged)[^.]*\.$/);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is refused when its checksums are right and it is hostile all the same', async () => {
+    const { bytes, ...machine } = saved.machine;
+    const fields = { ...saved, machine };
+    const json = utf8(fields);
+    const gzip = gzipSync(bytes);
+    expect(await outcome(forged(json, gzip, bytes.length))).toBe('unpacked');
+    expect(await outcome(forged(json, gzip, bytes.length, 2))).toMatch(/has version 2/);
+    // Neither a claim of much memory nor a bomb is believed.
+    expect(await outcome(forged(json, gzip, 2 ** 31))).toMatch(/sizes are impossible/);
+    expect(await outcome(forged(json, gzipSync(new Uint8Array(2 ** 22)), 5000))).toMatch(
+      /cannot be unpacked/,
+    );
+    expect(await outcome(forged(json, gzip, bytes.length + 1))).toMatch(/cannot be unpacked/);
+    expect(await outcome(forged(json, new Uint8Array(50), 5000))).toMatch(/cannot be unpacked/);
+    expect(await outcome(forged(utf8([]).subarray(1), gzip, bytes.length))).toMatch(/cannot be unpacked/);
+    for (const other of [null, 3, 'x', [], {}, { machine: null }])
+      expect(await outcome(forged(utf8(other), gzip, bytes.length))).toMatch(/^The saved lab cannot go on: /);
+  });
+
+  it('is refused when a field is impossible', async () => {
+    const wrong: [string, unknown][] = [
+      ['format', 2],
+      ['machine', undefined],
+      ['machine', { ...saved.machine, bytes: [1] }],
+      ['machine', { ...saved.machine, savedAtMs: NaN }],
+      ['machine', { ...saved.machine, functions: [{ slot: 99 }] }],
+      ['deviceLine', 3],
+      ['sizeBytes', -1],
+      ['configCrc', 2 ** 32],
+      ['cache', 'none'],
+      ['memoryMiB', 4096],
+      ['diskId', null],
+      ['diskVersion', 4],
+      ['tableCrc', 0.5],
+      ['savedAtMs', Infinity],
+      ['controlId', -1],
+      ['traceRun', 2 ** 31],
+    ];
+    for (const [name, value] of wrong)
+      expect(() => readSavedLab({ ...saved, [name]: value }), name).toThrow(
+        /^The saved lab cannot go on: .* (is impossible|is missing); power on without it, and the guest boots\.$/,
+      );
+  });
+});
+
+describe('a saved lab', () => {
+  const target: ResumeTarget = {
+    diskId: 'a disk',
+    diskVersion: '17',
+    tableCrc: 5,
+    memoryMiB: 128,
+    cache: 'writeback',
+    configCrc: 0xffff_ffff,
+  };
+
+  it('goes on with what it was saved with, and nothing else', () => {
+    expect(() => checkTarget(saved, target)).not.toThrow();
+    expect(() => checkTarget(saved, { ...target, diskVersion: undefined })).not.toThrow();
+    const refused: [Partial<ResumeTarget>, RegExp][] = [
+      [{ diskId: 'b' }, /another disk/],
+      [{ diskVersion: '18' }, /no longer as it was/],
+      [{ tableCrc: 6 }, /no longer as it was/],
+      [{ memoryMiB: 64 }, /128 MiB of memory, and 64/],
+      [{ cache: 'unsafe' }, /cache mode writeback, and unsafe/],
+      [{ configCrc: 1 }, /device would be another/],
+    ];
+    for (const [change, why] of refused)
+      expect(() => checkTarget(saved, { ...target, ...change })).toThrow(why);
+  });
+
+  it('tells disks apart by all that is stored besides units, in whatever order it comes', () => {
+    const a = { shard: 1, bytes: Uint8Array.of(1, 2) };
+    const b = { shard: 2 ** 30, bytes: Uint8Array.of(3) };
+    expect(tableCrcOf([a, b])).toBe(tableCrcOf([b, a]));
+    expect(tableCrcOf([a])).not.toBe(tableCrcOf([a, b]));
+    expect(tableCrcOf([{ ...a, shard: 2 }])).not.toBe(tableCrcOf([a]));
+    expect(tableCrcOf([{ ...a, bytes: Uint8Array.of(1, 3) }])).not.toBe(tableCrcOf([a]));
+  });
+});
