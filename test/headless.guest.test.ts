@@ -87,6 +87,27 @@ describe('npm run lab', () => {
     expect(other.err).toMatch(/holds a disk made with/);
   });
 
+  it('saves a running lab to a file, and another process goes on from there', async () => {
+    const [media, file] = [join(folder, 'resumed'), join(folder, 'saved')];
+    const first = await lab(
+      ...[...small, '--media', media, ...create, '--save', file, '--exec'],
+      'echo here > /tmp/mark; dd if=/dev/urandom of=/dev/mydevice bs=64k count=300 conv=fsync 2>/dev/null; dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+    );
+    expect(first.status, first.err).toBe(0);
+    const check = [
+      '--exec',
+      'echo 3 > /proc/sys/vm/drop_caches; cat /tmp/mark; dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+    ];
+    const second = await lab('--media', media, '--resume', file, ...check, '--save', `${file}2`);
+    expect(second, second.err).toEqual({ status: 0, out: `here\n${first.out}`, err: '' });
+    const third = await lab('--media', media, '--resume', `${file}2`, ...check);
+    expect(third, third.err).toEqual({ status: 0, out: `here\n${first.out}`, err: '' });
+    // The third shut its guest down, which is a write of a kind.
+    const late = await lab('--media', media, '--resume', `${file}2`, '--exec', 'true');
+    expect(late).toMatchObject({ status: 2, out: '' });
+    expect(late.err).toMatch(/the disk is no longer as it was then/);
+  });
+
   it('reports instead of booting', async () => {
     const works = await lab('--size', '8G', '--report', '--luns', '0-3', '--json');
     expect(JSON.parse(works.out)).toMatchObject({
@@ -110,6 +131,8 @@ describe('npm run lab', () => {
     [['--memory', '12', '--exec', 'true'], /--memory/],
     [['--luns', 'x', '--report'], /--luns/],
     [['--nonsense'], /--nonsense/],
+    [['--save', 'x', '--exec', 'true'], /--media/],
+    [['--media', 'not-there/x', '--resume', 'not-there', '--exec', 'true'], /not-there/],
     [[], /Nothing to do/],
     [['--kernel', 'package.json', '--exec', 'true'], /kernel|bzImage/],
     [['--script', 'not-there', '--exec', 'true'], /not-there/],

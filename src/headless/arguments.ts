@@ -37,6 +37,9 @@ export interface LabArguments {
   readonly format: DiskFormat | undefined;
   /** The out-of-band file that goes with raw files (lmetadata). */
   readonly metadata: string | undefined;
+  /** Files that the lab is saved to at the end, and goes on from instead of booting. */
+  readonly save: string | undefined;
+  readonly resume: string | undefined;
   /** Paths of the files whose contents a device line only names. */
   readonly files: DeviceFilePaths;
 }
@@ -66,6 +69,8 @@ export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [optio
   --format FORMAT  what FILE is: container (also *.lnvmpack), ocssd (2.0), raw12 (1.2, with
                    FILE.meta and FILE.bbt)
   --metadata FILE  the out-of-band file of an imported raw file, instead of FILE.meta
+  --save FILE      save the running lab to FILE when all else is done, and switch it off there
+  --resume FILE    go on from there instead of booting; --media is the disk, unchanged since
   --cache MODE     when a write is done, as -drive cache= of QEMU says: writethrough (when it
                    is stored), writeback (at once; stored within half a second, a flush waits)
                    or unsafe (at once; in memory until the power is off)
@@ -83,7 +88,7 @@ export const USAGE = `usage: npm run lab -- --device "nvme,…" --size 8G [optio
   --console        show the guest's console on standard error
   --timeout SEC    longest time for the boot and for each command (600)
 
-Without --exec, --script, --report, --import or --export, and on a terminal: the guest's shell, until it is shut down.
+Without --exec, --script, --report, --import, --export or --save, and on a terminal: the guest's shell, until it is shut down.
 The exit status is that of the last command; 124 when time was up, 125 when the guest
 crashed or the lab failed, 2 for a wrong option, device line or file.`;
 
@@ -121,6 +126,8 @@ export function readArguments(
         export: { type: 'string' },
         format: { type: 'string' },
         metadata: { type: 'string' },
+        save: { type: 'string' },
+        resume: { type: 'string' },
         'chunk-info': { type: 'string' },
         'reset-fail': { type: 'string' },
         'write-fail': { type: 'string' },
@@ -150,6 +157,9 @@ export function readArguments(
     return { error: `--format is ${values.format}; it takes ${FORMATS.join(', ')}.` };
   if (values.metadata !== undefined && values.import === undefined)
     return { error: '--metadata goes with --import, which is not there; add it or leave --metadata out.' };
+  const saving = values.save !== undefined ? '--save' : values.resume !== undefined ? '--resume' : undefined;
+  if (saving !== undefined && values.media === undefined)
+    return { error: `${saving} needs a disk that is still there later; give its file with --media.` };
   let luns: LabArguments['luns'];
   if (values.luns !== undefined) {
     const range = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(values.luns);
@@ -182,6 +192,8 @@ export function readArguments(
     export: values.export,
     format,
     metadata: values.metadata,
+    save: values.save,
+    resume: values.resume,
     files: {
       chunkInfo: values['chunk-info'],
       resetFail: values['reset-fail'],

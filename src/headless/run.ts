@@ -12,6 +12,7 @@ import { findBootStates } from './boot-states.ts';
 import { readDeviceFiles } from './device-files.ts';
 import { exportDisk, importDisk } from './disk-files.ts';
 import { guestFolder, nodeEnvironment } from './node-environment.ts';
+import { readSavedLabFile, writeSavedLabFile } from './saved-labs.ts';
 
 const USAGE_ERROR = 2;
 /** As timeout(1) answers. */
@@ -34,10 +35,11 @@ export async function runLab(args: LabArguments): Promise<number> {
   }
   const commands = [...(args.script === undefined ? [] : [await readScript(args.script)]), ...args.commands];
   const transfers = args.import !== undefined || args.export !== undefined;
-  const interactive = commands.length === 0 && !transfers;
+  const runs = commands.length > 0 || args.save !== undefined;
+  const interactive = !runs && !transfers;
   if (interactive && !process.stdin.isTTY) {
     console.error(
-      'Nothing to do: give --exec, --script, --import, --export or --report, or run it on a terminal; --help lists the options.',
+      'Nothing to do: give --exec, --script, --save, --import, --export or --report, or run it on a terminal; --help lists the options.',
     );
     return USAGE_ERROR;
   }
@@ -49,8 +51,7 @@ export async function runLab(args: LabArguments): Promise<number> {
     ...mediumOf(built.config),
   };
   const { catalogue, diskId } = await openCatalogue(args, spec);
-  const status =
-    commands.length > 0 || interactive ? await runMachine(args, commands, files, catalogue, diskId) : 0;
+  const status = runs || interactive ? await runMachine(args, commands, files, catalogue, diskId) : 0;
   if (args.export !== undefined) await exportDisk(args, catalogue, diskId, args.export);
   return status;
 }
@@ -63,7 +64,8 @@ async function runMachine(
   catalogue: DiskCatalogue,
   diskId: string,
 ): Promise<number> {
-  const interactive = commands.length === 0;
+  const interactive = commands.length === 0 && args.save === undefined;
+  const resume = args.resume === undefined ? undefined : await readSavedLabFile(args.resume);
   const said = new Set<string>();
   /** One sentence for one thing: a panic is a notice, a power state and a failed command. */
   const say = (sentence: string) => {
@@ -90,7 +92,8 @@ async function runMachine(
   await lab.powerOn({
     catalogue,
     diskId,
-    memoryMiB: args.memoryMiB,
+    memoryMiB: resume?.memoryMiB ?? args.memoryMiB,
+    ...(resume && { resume }),
     cmdline: args.cmdline,
     cold: args.cold,
     ...(args.cache && { cache: args.cache }),
@@ -104,7 +107,12 @@ async function runMachine(
       await attachTerminal(lab, isOff);
       return 0;
     }
-    return await runCommands(lab, commands, args.timeoutMs);
+    const status = await runCommands(lab, commands, args.timeoutMs);
+    if (args.save !== undefined) {
+      await lab.whenReady();
+      await writeSavedLabFile(args.save, await lab.save({ powerOff: true, timeoutMs: args.timeoutMs }));
+    }
+    return status;
   } catch (error) {
     say(sentenceOf(error));
     return error instanceof CommandTimeout ? TIME_IS_UP : LAB_FAILED;
