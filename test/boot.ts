@@ -46,6 +46,7 @@ export interface BootOptions {
   readonly environment?: LabEnvironment;
   /** Go on from this. */
   readonly resume?: SavedLab;
+  readonly diskVersion?: () => string;
 }
 
 /** A guest that is ready for commands: restored with the default RAM, booted with another. */
@@ -85,6 +86,7 @@ export async function boot(options: BootOptions): Promise<Booted> {
     cold: options.cold ?? false,
     ...(options.files && { files: options.files }),
     ...(options.cache && { cache: options.cache }),
+    ...(options.diskVersion && { diskVersion: options.diskVersion }),
   };
   const on = async (resume?: SavedLab) => {
     await lab.powerOn({ ...power, ...(resume && { resume }) });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { SavedLab, SaveOptions } from '../src/lab/lab.ts';
 import { packLab, unpackLab } from '../src/lab/pack-lab.ts';
 import { presets } from '../src/lab/presets.ts';
@@ -76,6 +76,7 @@ describe.each(kinds)('a saved lab with a disk of $name', ({ name, line, sizeMiB,
     sums.push(await guest.run(fill(disk, 0)));
     await guest.run('nvme get-log /dev/nvme0 -i 2 -l 512 > /dev/null');
     await typed(guest, 'cd /tmp; kept=still');
+    await guest.lab.startGuestTrace(50);
     const startedMs = performance.now();
     saved = await guest.lab.save({ timeoutMs: REST_MS, powerOff: true });
     const savedMs = performance.now();
@@ -103,7 +104,7 @@ describe.each(kinds)('a saved lab with a disk of $name', ({ name, line, sizeMiB,
     expect(guest.boots.map(({ stage }) => stage)).toEqual(['unpack', 'restore', 'ready']);
   });
 
-  it('has the same shell, the time of day, and random numbers of its own', async () => {
+  it('has the same shell, and the time of day', async () => {
     expect(await typed(guest, 'echo $kept in $PWD')).toMatch(/still in \/tmp/);
     const seconds = Number(await guest.run('date +%s'));
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(2);
@@ -121,6 +122,8 @@ describe.each(kinds)('a saved lab with a disk of $name', ({ name, line, sizeMiB,
   });
 
   it('has a quiet interrupt line, and tells what its kernel does', async () => {
+    // What the other lab had asked for is over.
+    await expect.poll(() => guest.run('ls /sys/kernel/tracing/instances')).toBe('');
     await guest.lab.startGuestTrace(50);
     expect(guest.lab.guestTrace?.isOn).toBe(true);
     await guest.lab.stopGuestTrace();
@@ -186,5 +189,88 @@ describe.each(kinds)('a saved lab with a disk of $name', ({ name, line, sizeMiB,
     // It goes on, whatever came of it.
     await guest.run(': > /tmp/stop; until [ -e /tmp/stopped ]; do usleep 100000; done');
     expect(await guest.run(sumOf(disk, 0))).toBe(sums[0]);
+  });
+});
+
+describe('a saved lab', () => {
+  const options = { line: 'nvme,serial=plain', sizeMiB: 64 };
+  const disk = '/dev/nvme0n1';
+  let guest: Booted | undefined;
+  afterEach(() => guest?.off());
+
+  it.each(['writeback', 'unsafe'] as const)(
+    'with %s has on its disk what was acknowledged',
+    async (cache) => {
+      const first = (guest = await boot({ ...options, cache }));
+      const sum = await first.run(fill(disk, 0));
+      // As a cache that is switched off stays off.
+      if (cache === 'writeback') await first.run('nvme set-feature /dev/nvme0 -f 6 -v 0');
+      let waiting: number | undefined;
+      await first.lab.save({
+        timeoutMs: REST_MS,
+        whilePaused: () => {
+          waiting = first.lab.device?.takeFrame().counters.pendingCommits;
+        },
+      });
+      expect(waiting).toBe(0);
+      // It went on; the newest state is another.
+      const other = await first.run(fill(disk, 64));
+      ({ guest } = await moveOn(first, { ...options, cache }));
+      expect(guest.lab.cacheMode).toBe(cache);
+      expect(await guest.run(sumOf(disk, 0))).toBe(sum);
+      expect(await guest.run(sumOf(disk, 64))).toBe(other);
+      const on = cache === 'writeback' ? 0 : 1;
+      expect(await guest.run('nvme get-feature /dev/nvme0 -f 6')).toMatch(
+        new RegExp(`value:(0x)?0*${on}\\b`),
+      );
+      expect(await guest.run(fill(disk, 128))).toMatch(/^[0-9a-f]{32}/);
+    },
+  );
+
+  it('goes on as often as one likes while nobody writes, each time with random numbers of its own', async () => {
+    guest = await boot({ ...options, diskVersion: () => 'one' });
+    const { catalogue, diskId } = guest;
+    const saved = await guest.lab.save({ timeoutMs: REST_MS, powerOff: true });
+    expect(saved.diskVersion).toBe('one');
+    const again = { ...options, catalogue, diskId, resume: saved };
+    const drawn = new Set<string>();
+    for (let i = 0; i < 2; i++) {
+      guest = await boot({ ...again, diskVersion: () => 'one' });
+      drawn.add(await guest.run('head -c 32 /dev/urandom | md5sum; cat /proc/sys/kernel/random/uuid'));
+      await guest.off();
+    }
+    expect(drawn.size).toBe(2);
+
+    const refused = async (other: object) =>
+      boot({ ...again, ...other }).then(
+        () => 'resumed',
+        ({ code, message }: { code: string; message: string }) => `${code}: ${message}`,
+      );
+    expect(await refused({ diskVersion: () => 'two' })).toMatch(/^resume: .*no longer as it was/);
+    expect(await refused({ memoryMiB: 96 })).toMatch(/^resume: .*128 MiB of memory, and 96/);
+    expect(await refused({ cache: 'writeback' })).toMatch(/^resume: .*cache mode/);
+    const [nvme] = saved.machine.functions ?? [];
+    const functions = [{ ...nvme, state: { ...(nvme?.state as object), pageBytes: 5 } }];
+    expect(await refused({ resume: { ...saved, machine: { ...saved.machine, functions } } })).toBe(
+      'resume: The saved lab cannot go on: pageBytes of the controller is impossible; power on without it, and the guest boots.',
+    );
+    const bytes = saved.machine.bytes.slice(0, -4);
+    expect(await refused({ resume: { ...saved, machine: { ...saved.machine, bytes } } })).toMatch(
+      /^resume: /,
+    );
+    // Nothing of that has changed anything.
+    guest = await boot({ ...again, diskVersion: () => 'one' });
+    // A reset boots.
+    guest.boots.length = 0;
+    await guest.lab.reset();
+    await guest.lab.whenReady();
+    expect(guest.boots.every(({ start }) => start === 'instant')).toBe(true);
+  });
+
+  it('is not made of a lab that is off', async () => {
+    guest = await boot(options);
+    await guest.off();
+    await expect(guest.lab.save()).rejects.toThrow('The machine is off; power it on first.');
+    await expect(guest.lab.save({ timeoutMs: NaN })).rejects.toThrow(/number of milliseconds/);
   });
 });

@@ -31,6 +31,7 @@ import { LabError, sentenceOf } from './errors.ts';
 import type { OnProgress } from './guest-images.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { reseedCommand } from './reseed.ts';
 import { wakeCommand } from './rest.ts';
 import {
   cannotResume,
@@ -396,6 +397,7 @@ export class Lab {
       const { controlId, traceRun } = beginning.resume;
       control.meetRunning(controlId);
       trace.meetRunning(traceRun);
+      ready = Promise.all([ready, control.exec(reseedCommand())]).then(() => {});
     } else if ('saved' in beginning) {
       const { consoles } = beginning.saved;
       control.meetRunning();

@@ -58,7 +58,8 @@ const utf8 = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 describe('a packed lab', () => {
   it('is unpacked as it was, with and without what may be absent', async () => {
     expect(await unpackLab(await packLab(saved))).toEqual(saved);
-    const { diskVersion: _diskVersion, ...without } = saved;
+    const without: SavedLab = { ...saved };
+    delete (without as { diskVersion?: string }).diskVersion;
     expect(await unpackLab(await packLab(without))).toEqual(without);
     // As it comes out of a database.
     expect(readSavedLab(structuredClone(saved))).toEqual(saved);
