@@ -1,7 +1,7 @@
 import type { ControllerConfig } from '../src/device/config.ts';
 import { PLAIN_UNIT_BYTES } from '../src/flash/plain.ts';
 import { buildConfig, mediumOf } from '../src/lab/device-line.ts';
-import type { DiskSpec, OpenDisk } from '../src/storage/catalogue.ts';
+import type { DiskCatalogue, DiskSpec, OpenDisk } from '../src/storage/catalogue.ts';
 import { IoOpcode } from '../src/spec/opcodes.ts';
 import { manageBlocks, readBlocks, writeBlocks } from './driver/blocks.ts';
 import { makeRig, type Rig } from './driver/rig.ts';
@@ -176,3 +176,34 @@ function same(found: unknown, expected: unknown, what: string): void {
 }
 
 export const fixtureDisks: readonly FixtureDisk[] = [openChannel, plain];
+
+const filled = (byte: number) => new Uint8Array(PLAIN_UNIT_BYTES).fill(byte);
+
+/** A fork of the plain disk, and what became of the two and of a pinned version; from format 2 on. */
+export const fixtureFork = {
+  name: 'plain, forked',
+  of: plain,
+  /** Pins the plain disk, forks it, and changes both. Answers with the fork's id. */
+  async make(catalogue: DiskCatalogue, id: string): Promise<string> {
+    await catalogue.pin(id);
+    const fork = await catalogue.fork(id, fixtureFork.name);
+    const disk = await catalogue.open(fork.id);
+    const unit = { unit: 5, bytes: filled(5) };
+    await disk.commit({ erased: [{ first: 0, count: 1 }], units: [unit], shards: [] }, 'relaxed');
+    await disk.close();
+    const parent = await catalogue.open(id);
+    await parent.commit({ erased: [], units: [{ unit: 6, bytes: filled(6) }], shards: [] }, 'relaxed');
+    await parent.close();
+    return fork.id;
+  },
+  /** Throws when the fork is not what {@link make} left; what it is of has its own check. */
+  async check(disk: OpenDisk): Promise<void> {
+    same(disk.unitsStored(), 2, 'units of the fork');
+    same(await disk.readUnit(0), undefined, 'a unit erased in the fork');
+    // Behind them are blocks that were given back.
+    const shared = (await disk.readUnit(1))?.slice(0, 2 * 512);
+    same(shared, stamp(PLAIN_UNIT_BYTES, 2).slice(0, 2 * 512), 'a unit that the two share');
+    same(await disk.readUnit(5), filled(5), 'a unit of the fork');
+    same(await disk.readUnit(6), undefined, 'a unit of what it was forked from');
+  },
+};

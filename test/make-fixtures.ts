@@ -10,7 +10,7 @@ import { FileCatalogue } from '../src/storage/file.ts';
 import { IndexedDbCatalogue } from '../src/storage/indexeddb.ts';
 import { DISK_FORMAT } from '../src/storage/superblock.ts';
 import { dumpDatabases } from './database-dump.ts';
-import { fixtureDisks } from './fixture-disks.ts';
+import { fixtureDisks, fixtureFork } from './fixture-disks.ts';
 
 const folder = join(fileURLToPath(import.meta.url), '..', '..', 'src', 'storage', 'fixtures');
 
@@ -23,6 +23,7 @@ async function fill(catalogue: DiskCatalogue): Promise<string[]> {
     await disk.close();
     ids.push(id);
   }
+  ids.push(await fixtureFork.make(catalogue, ids[fixtureDisks.indexOf(fixtureFork.of)] ?? ''));
   return ids;
 }
 
@@ -35,7 +36,7 @@ writeFileSync(dump, `${JSON.stringify(await dumpDatabases(indexedDB), undefined,
 const directory = mkdtempSync(join(tmpdir(), 'lnvm-fixtures-'));
 const ids = await fill(FileCatalogue.ofDirectory(directory));
 ids.forEach((id, i) => {
-  const name = fixtureDisks[i]?.name.replaceAll(/[^a-z0-9]+/g, '-') ?? '';
+  const name = [...fixtureDisks, fixtureFork][i]?.name.replaceAll(/[^a-z0-9]+/g, '-') ?? '';
   copyFileSync(join(directory, id), join(folder, `v${DISK_FORMAT}.${name}.lnvmdisk`));
 });
 rmSync(directory, { recursive: true });

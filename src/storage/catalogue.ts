@@ -24,6 +24,8 @@ export interface DiskSummary extends DiskSpec {
   readonly createdAtMs: number;
   /** Opened so many times; a stale owner notices that it was overtaken. */
   readonly epoch: number;
+  /** Commits that it ever took; see {@link DiskVersion}. */
+  readonly commits: number;
   /** Units stored now, from the superblock's count. */
   readonly unitsStored: number;
   /** Where it is kept: survives a reload or not. */
@@ -35,9 +37,37 @@ export interface DiskSummary extends DiskSpec {
   readonly problem?: string;
 }
 
+/**
+ * Where a disk stands. The same `id` and `commits` mean the same content: a commit and a wipe count `commits` up,
+ * opening, renaming and forking do not.
+ */
+export interface DiskVersion {
+  /** Opened so many times. */
+  readonly epoch: number;
+  /** Commits that were ever stored. A disk of format 1 begins to count when it is first opened as format 2. */
+  readonly commits: number;
+}
+
+/**
+ * A version of a disk that is kept, whatever becomes of the disk, until {@link DiskCatalogue.unpin}. JSON can hold
+ * it; the spec is that of the disk at that moment.
+ */
+export interface PinnedDisk extends DiskSpec, DiskVersion {
+  /** Names it: sixteen hexadecimal digits. */
+  readonly pin: string;
+  /** The disk it is a version of, which may have gone since. */
+  readonly diskId: string;
+  /** Unix milliseconds. */
+  readonly pinnedAtMs: number;
+  readonly unitsStored: number;
+  readonly kept: DiskSummary['kept'];
+}
+
 /** A disk held exclusively. */
 export interface OpenDisk extends MediaStore {
   readonly summary: DiskSummary;
+  /** As of the last commit that is stored: what waits in a write cache does not count. */
+  version(): DiskVersion;
   /** Units stored now. */
   unitsStored(): number;
   /** Whether a unit is stored, known without reading it. */
@@ -70,4 +100,18 @@ export interface DiskCatalogue {
   wipe(id: string): Promise<DiskSummary>;
   /** Works on an unreadable disk too. Rejects `busy` while the disk is open. */
   remove(id: string): Promise<void>;
+  /**
+   * A second disk with the content of this one; from then on each goes its own way. The content is that of one moment
+   * between two commits. Works while the disk is open in this very catalogue, whose commits wait meanwhile (what is in
+   * a write cache is not in the fork: settle it first); rejects `busy` while it is open elsewhere.
+   */
+  fork(id: string, name: string): Promise<DiskSummary>;
+  /** Keeps the disk as it is now, under the same conditions as {@link fork}. */
+  pin(id: string): Promise<PinnedDisk>;
+  /** Everything pinned, oldest first. */
+  pins(): Promise<readonly PinnedDisk[]>;
+  /** Makes a disk of a pinned version, as often as wanted. Rejects `missing` when it is pinned no longer. */
+  forkPin(pin: string, name: string): Promise<DiskSummary>;
+  /** The version is not needed any more: what no disk and no other pin shares with it is freed. Safe to repeat. */
+  unpin(pin: string): Promise<void>;
 }

@@ -469,7 +469,13 @@ describe('a large disk', () => {
     };
     const isStored = (unit: number) => unit % 16 === 3 && unit < stored * 16;
     const source = {
-      summary: { ...large, id: 'x', createdAtMs: 0, epoch: 1, unitsStored: stored, kept: 'memory' as const },
+      summary: {
+        ...large,
+        ...{ id: 'x', createdAtMs: 0, epoch: 1, commits: 1 },
+        unitsStored: stored,
+        kept: 'memory' as const,
+      },
+      version: () => ({ epoch: 1, commits: 1 }),
       unitsStored: () => stored,
       isStored,
       readUnit: (unit: number) => (isStored(unit) ? Promise.resolve(made(unit)) : undefined),

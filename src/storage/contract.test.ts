@@ -43,6 +43,11 @@ const places: Record<string, () => Place> = {
       rename: (id, name) => inner.rename(id, name),
       wipe: (id) => inner.wipe(id),
       remove: (id) => inner.remove(id),
+      fork: (id, name) => inner.fork(id, name),
+      pin: (id) => inner.pin(id),
+      pins: () => inner.pins(),
+      forkPin: (pin, name) => inner.forkPin(pin, name),
+      unpin: (pin) => inner.unpin(pin),
     };
     return { catalogue, elsewhere: undefined };
   },
@@ -409,6 +414,247 @@ describe.each(Object.entries(places))('catalogue and store: %s', (_name, makePla
       bytesOf(3),
     ]);
     expect(disk.unitsStored()).toBe(2);
+  });
+
+  /** Everything of a disk, by unit and by shard. */
+  const contentOf = async (disk: OpenDisk, units: readonly number[]): Promise<unknown> => ({
+    units: await Promise.all(units.map(async (n) => [n, await disk.readUnit(n)])),
+    shards: [...(await disk.loadTable())].sort((a, b) => a.shard - b.shard),
+    stored: disk.unitsStored(),
+    known: units.filter((n) => disk.isStored(n)),
+  });
+  const mixed = (seed: number, erased: MediaCommit['erased'], ...numbers: number[]): MediaCommit => ({
+    erased,
+    units: numbers.map((n) => unit(n, n + seed)),
+    shards: [{ shard: seed % 2, bytes: bytesOf(seed, 30) }],
+  });
+  const some = [0, 1, 2, 3, 4, 5, 6, 40_000, 99_999];
+
+  it('counts commits, and nothing else but a wipe', async () => {
+    let disk = await fresh();
+    expect(disk.version()).toEqual({ epoch: 1, commits: 0 });
+    await disk.commit(put(1), 'relaxed');
+    await disk.commit(put(2), 'strict');
+    await disk.commit(empty, 'relaxed');
+    expect(disk.version()).toEqual({ epoch: 1, commits: 3 });
+    expect(disk.summary.commits).toBe(3);
+    await Promise.resolve(disk.commit(put(-1), 'relaxed')).catch(() => undefined);
+    expect(disk.version().commits).toBe(3);
+    disk = await reopened(disk);
+    expect(disk.version()).toEqual({ epoch: 2, commits: 3 });
+    await disk.commit(put(3), 'relaxed');
+    await disk.close();
+    const { id } = disk.summary;
+    await catalogue.rename(id, 'Other');
+    expect(await catalogue.list()).toMatchObject([{ commits: 4, epoch: 2 }]);
+    expect(await catalogue.wipe(id)).toMatchObject({ commits: 5 });
+    expect((await open(id)).version()).toEqual({ epoch: 3, commits: 5 });
+  });
+
+  it('forks a disk; from then on each goes its own way', async () => {
+    let parent = await fresh();
+    await parent.commit(mixed(0, [], 0, 1, 2, 3, 40_000), 'relaxed');
+    const { id } = parent.summary;
+    await parent.close();
+    const fork = await catalogue.fork(id, 'A disk (fork)');
+    expect(fork).toMatchObject({ ...spec, name: 'A disk (fork)', epoch: 0, commits: 1, unitsStored: 5 });
+    expect(fork.id).not.toBe(id);
+    expect(fork.kept).toBe(parent.summary.kept);
+    expect((await catalogue.list()).map((row) => row.id).sort()).toEqual([id, fork.id].sort());
+    parent = await open(id);
+    let child = await open(fork.id);
+    expect(parent.version()).toMatchObject({ commits: 1 });
+    const shared = await contentOf(parent, some);
+    expect(await contentOf(child, some)).toEqual(shared);
+    await child.commit(mixed(7, [{ first: 1, count: 2 }], 3, 5), 'relaxed');
+    expect(await contentOf(parent, some)).toEqual(shared);
+    await parent.commit(mixed(9, [{ first: 0, count: 1 }], 1, 4, 40_000), 'relaxed');
+    for (let round = 0; round < 2; round++) {
+      expect(await contentOf(parent, some)).toEqual({
+        units: [
+          [0, undefined],
+          [1, bytesOf(10)],
+          [2, bytesOf(2)],
+          [3, bytesOf(3)],
+          [4, bytesOf(13)],
+          [5, undefined],
+          [6, undefined],
+          [40_000, bytesOf(40_009)],
+          [99_999, undefined],
+        ],
+        shards: [
+          { shard: 0, bytes: bytesOf(0, 30) },
+          { shard: 1, bytes: bytesOf(9, 30) },
+        ],
+        stored: 5,
+        known: [1, 2, 3, 4, 40_000],
+      });
+      expect(await contentOf(child, some)).toMatchObject({
+        units: [
+          [0, bytesOf(0)],
+          [1, undefined],
+          [2, undefined],
+          [3, bytesOf(10)],
+          [4, undefined],
+          [5, bytesOf(12)],
+          [6, undefined],
+          [40_000, bytesOf(40_000)],
+          [99_999, undefined],
+        ],
+        stored: 4,
+      });
+      parent = await reopened(parent);
+      child = await reopened(child);
+    }
+    expect(parent.summary).toMatchObject({ unitsStored: 5, commits: 2 });
+    expect(child.summary).toMatchObject({ unitsStored: 4, commits: 2 });
+  });
+
+  it('erases in a fork what it shares, writes it anew and erases it again', async () => {
+    const parent = await fresh();
+    await parent.commit(put(1, 2, 3), 'relaxed');
+    await parent.close();
+    let child = await open((await catalogue.fork(parent.summary.id, 'fork')).id);
+    await child.commit({ ...empty, erased: [{ first: 0, count: spec.totalUnits }] }, 'relaxed');
+    expect(child.unitsStored()).toBe(0);
+    child = await reopened(child);
+    expect(await child.readUnit(2)).toBeUndefined();
+    await child.commit({ ...empty, units: [unit(2, 50)] }, 'relaxed');
+    expect(await child.readUnit(2)).toEqual(bytesOf(50));
+    await child.commit({ ...empty, erased: [{ first: 2, count: 1 }] }, 'relaxed');
+    child = await reopened(child);
+    expect(await child.readUnit(2)).toBeUndefined();
+    expect(child.unitsStored()).toBe(0);
+    expect((await open(parent.summary.id)).unitsStored()).toBe(3);
+  });
+
+  it('forks forks; wiping and removing what is in between takes nothing from the others', async () => {
+    const first = await fresh();
+    await first.commit(mixed(0, [], 0, 1, 2, 3), 'relaxed');
+    await first.close();
+    const second = await open((await catalogue.fork(first.summary.id, 'second')).id);
+    await second.commit(mixed(20, [{ first: 0, count: 1 }], 1, 4), 'relaxed');
+    await second.close();
+    const third = await open((await catalogue.fork(second.summary.id, 'third')).id);
+    await third.commit(mixed(41, [], 2), 'relaxed');
+    const seen = await contentOf(third, some);
+    await third.close();
+    const expectThird = async (): Promise<void> => {
+      const disk = await open(third.summary.id);
+      expect(await contentOf(disk, some)).toEqual(seen);
+      await disk.close();
+    };
+    await catalogue.wipe(second.summary.id);
+    await expectThird();
+    expect((await open(second.summary.id)).unitsStored()).toBe(0);
+    await catalogue.remove(first.summary.id);
+    await expectThird();
+    const fourth = await catalogue.fork(third.summary.id, 'fourth');
+    await catalogue.remove(third.summary.id);
+    const last = await open(fourth.id);
+    expect(await contentOf(last, some)).toEqual(seen);
+    expect(await last.readUnit(1)).toEqual(bytesOf(21));
+    await last.commit(put(99_999), 'relaxed');
+    expect(await last.readUnit(99_999)).toEqual(bytesOf(99_999));
+  });
+
+  it('forks a disk that is open here, between two commits', async () => {
+    const disk = await fresh();
+    const { id } = disk.summary;
+    await disk.commit(mixed(0, [], 1, 2), 'relaxed');
+    const under = disk.commit(put(3), 'relaxed');
+    const forking = catalogue.fork(id, 'while open');
+    await under;
+    // The array may be changed as soon as the call is over, whenever it is written.
+    const late = put(4);
+    const waits = disk.commit(late, 'strict');
+    if (waits instanceof Promise) for (const { bytes } of late.units) bytes.fill(0xee);
+    const read = disk.readUnit(1);
+    const fork = await forking;
+    await waits;
+    expect(await read).toEqual(bytesOf(1));
+    expect(disk.version()).toEqual({ epoch: 1, commits: 3 });
+    expect(disk.unitsStored()).toBe(4);
+    await disk.commit({ ...empty, erased: [{ first: 1, count: 1 }], units: [unit(2, 60)] }, 'relaxed');
+    const child = await open(fork.id);
+    expect(fork.unitsStored).toBe(child.unitsStored());
+    expect(await child.readUnit(1)).toEqual(bytesOf(1));
+    expect(await child.readUnit(2)).toEqual(bytesOf(2));
+    const again = await reopened(disk);
+    expect(await Promise.all([1, 2, 3, 4].map((n) => again.readUnit(n)))).toEqual([
+      undefined,
+      bytesOf(60),
+      bytesOf(3),
+      waits instanceof Promise ? bytesOf(4) : late.units[0]?.bytes,
+    ]);
+    if (place.elsewhere) {
+      await expect(place.elsewhere().fork(id, 'elsewhere')).rejects.toMatchObject({ code: 'busy' });
+      await expect(place.elsewhere().pin(id)).rejects.toMatchObject({ code: 'busy' });
+    }
+  });
+
+  it('changes no fork when the device changes what it was given to read', async () => {
+    const disk = await fresh();
+    await disk.commit(put(1), 'relaxed');
+    const fork = await open((await catalogue.fork(disk.summary.id, 'fork')).id);
+    const bytes = (await disk.readUnit(1)) as Uint8Array;
+    bytes.fill(0x77);
+    await disk.commit({ ...empty, units: [{ unit: 1, bytes }] }, 'relaxed');
+    expect(await fork.readUnit(1)).toEqual(bytesOf(1));
+    await fork.commit({ ...empty, erased: [{ first: 1, count: 1 }] }, 'relaxed');
+    fork.spareUnit?.()?.fill(0);
+    disk.spareUnit?.()?.fill(0);
+    expect(await disk.readUnit(1)).toEqual(new Uint8Array(UNIT_BYTES).fill(0x77));
+  });
+
+  it('pins a version, makes disks of it however often, and lets it go', async () => {
+    const disk = await fresh();
+    const { id } = disk.summary;
+    await disk.commit(mixed(0, [], 1, 2), 'relaxed');
+    const seen = await contentOf(disk, some);
+    const pin = await catalogue.pin(id);
+    expect(JSON.parse(JSON.stringify(pin))).toEqual(pin);
+    expect(pin).toMatchObject({ ...spec, diskId: id, epoch: 1, commits: 1, unitsStored: 2 });
+    expect(await catalogue.pins()).toEqual([pin]);
+    await disk.commit(mixed(1, [{ first: 1, count: 1 }], 2, 3), 'relaxed');
+    const later = await catalogue.pin(id);
+    expect(later).toMatchObject({ commits: 2, unitsStored: 2 });
+    expect((await catalogue.pins()).map((one) => one.pin).sort()).toEqual([pin.pin, later.pin].sort());
+    await disk.close();
+    await catalogue.remove(id);
+    expect(await catalogue.list()).toEqual([]);
+    for (const name of ['one', 'two']) {
+      const made = await catalogue.forkPin(pin.pin, name);
+      expect(made).toMatchObject({ ...spec, name, epoch: 0, commits: 1, unitsStored: 2 });
+      const fork = await open(made.id);
+      expect(await contentOf(fork, some)).toEqual(seen);
+      await fork.commit(mixed(5, [], 1), 'relaxed');
+    }
+    await catalogue.unpin(pin.pin);
+    await catalogue.unpin(pin.pin);
+    expect(await catalogue.pins()).toEqual([later]);
+    await expect(catalogue.forkPin(pin.pin, 'no')).rejects.toMatchObject({ code: 'missing' });
+    expect(await (await open((await catalogue.forkPin(later.pin, 'three')).id)).readUnit(3)).toEqual(
+      bytesOf(4),
+    );
+    await catalogue.unpin(later.pin);
+    expect(await catalogue.pins()).toEqual([]);
+    expect(await catalogue.list()).toHaveLength(3);
+  });
+
+  it('forks under good names only, and what is there', async () => {
+    const { id } = await catalogue.create(spec);
+    const { pin } = await catalogue.pin(id);
+    await expect(catalogue.fork(id, '')).rejects.toMatchObject({ code: 'io' });
+    await expect(catalogue.forkPin(pin, 'a\u0000')).rejects.toMatchObject({ code: 'io' });
+    for (const none of ['nonesuch', '', '../x', '__proto__']) {
+      await expect(catalogue.fork(none, 'x')).rejects.toMatchObject({ code: 'missing' });
+      await expect(catalogue.pin(none)).rejects.toMatchObject({ code: 'missing' });
+      await expect(catalogue.forkPin(none, 'x')).rejects.toMatchObject({ code: 'missing' });
+      await catalogue.unpin(none);
+    }
+    expect(await catalogue.list()).toHaveLength(1);
+    expect(await catalogue.pins()).toHaveLength(1);
   });
 
   it('ends with close: what was under way is kept, later calls say lost', async () => {

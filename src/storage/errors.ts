@@ -9,6 +9,13 @@ export function missingDisk(): StoreError {
   );
 }
 
+export function missingPin(): StoreError {
+  return new StoreError(
+    'missing',
+    'This version of a disk is kept no longer, perhaps it was given up elsewhere; choose another one.',
+  );
+}
+
 export function busyHere(): StoreError {
   return new StoreError('busy', 'This disk is in use here; switch its machine off first.');
 }

@@ -6,7 +6,8 @@ import {
   type StoreErrorCode,
   type TableShard,
 } from '../flash/media-store.ts';
-import type { DiskSummary, OpenDisk } from './catalogue.ts';
+import type { DiskSummary, DiskVersion, OpenDisk } from './catalogue.ts';
+import { copiedCommit } from './copied-commit.ts';
 
 /**
  * A store for tests that is slow, fails on demand and has its power cut. What it does follows from its
@@ -89,7 +90,7 @@ export class FaultyStore implements MediaStore {
     const failure = this.#plan.failCommits?.get(number);
     const cut = this.#plan.cut?.atCommit === number ? this.#plan.cut : undefined;
     // Always a copy: behind a real store nothing changes after the fact, not even unwritten sectors.
-    const copy = copyOf(commit);
+    const copy = copiedCommit(commit);
     const keep = (): void | Promise<void> => {
       const kept = this.#inner.commit(copy, durability);
       if (kept === undefined) this.#commitsKept++;
@@ -153,6 +154,10 @@ export class FaultyDisk extends FaultyStore implements OpenDisk {
     return this.#disk.summary;
   }
 
+  version(): DiskVersion {
+    return this.#disk.version();
+  }
+
   get onlost(): ((error: Error) => void) | undefined {
     return this.#disk.onlost;
   }
@@ -173,14 +178,6 @@ export class FaultyDisk extends FaultyStore implements OpenDisk {
     await this.settled();
     await this.#disk.close();
   }
-}
-
-function copyOf(commit: MediaCommit): MediaCommit {
-  return {
-    erased: commit.erased.map((run) => ({ ...run })),
-    units: commit.units.map(({ unit, bytes }) => ({ unit, bytes: bytes.slice() })),
-    shards: commit.shards.map(({ shard, bytes }) => ({ shard, bytes: bytes.slice() })),
-  };
 }
 
 function injected(code: StoreErrorCode, what: string): StoreError {

@@ -1,17 +1,20 @@
 import {
   closeSync,
+  constants,
+  copyFileSync,
   fdatasync,
   fdatasyncSync,
   fsyncSync,
   ftruncateSync,
   openSync,
   renameSync,
+  rmSync,
   unlinkSync,
   writevSync,
 } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { StoreError, type Durability, type MediaCommit, type TableShard } from '../flash/media-store.ts';
-import type { DiskSummary, OpenDisk } from './catalogue.ts';
+import type { DiskSummary, DiskVersion, OpenDisk } from './catalogue.ts';
 import { crc32, putSeal, SEAL_BYTES, unseal } from './checksum.ts';
 import { checkCommit, commitUnderWay } from './disk-spec.ts';
 import { closedDisk, notify } from './errors.ts';
@@ -24,7 +27,7 @@ import {
   RECORD_KIND,
 } from './file-format.ts';
 import { placeCommit, readAt, readJournal, type JournalState } from './file-journal.ts';
-import { summaryOf, type Superblock } from './superblock.ts';
+import { DISK_FORMAT, summaryOf, type Superblock } from './superblock.ts';
 
 /** Buffers that one system call takes (Linux: IOV_MAX). */
 const MAX_BUFFERS = 1024;
@@ -78,7 +81,11 @@ export class FileDisk implements OpenDisk {
   }
 
   get summary(): DiskSummary {
-    return summaryOf({ ...this.#state.superblock, unitsStored: this.#state.units.size }, 'file');
+    return summaryOf(superblockOf(this.#state), 'file');
+  }
+
+  version(): DiskVersion {
+    return { epoch: this.#state.superblock.epoch, commits: this.#state.commits };
   }
 
   unitsStored(): number {
@@ -118,7 +125,7 @@ export class FileDisk implements OpenDisk {
     if (this.#underWay !== undefined) return Promise.reject(commitUnderWay());
     try {
       checkCommit(commit, this.#state.superblock);
-      this.#appendCommit(commit);
+      this.#appendCommit(commit, 1);
     } catch (error) {
       return Promise.reject(fileError(error, this.#path));
     }
@@ -135,9 +142,13 @@ export class FileDisk implements OpenDisk {
     return this.#closing;
   }
 
-  /** @throws StoreError */
+  /** Brings a file of an older format up to date as well. @throws StoreError */
   countEpoch(): void {
     try {
+      if (this.#state.format < DISK_FORMAT) {
+        writeAll(this.#fd, 0, [encodeFileHeader()]);
+        this.#state.format = DISK_FORMAT;
+      }
       this.#appendSuperblock({ ...this.#state.superblock, epoch: this.#state.superblock.epoch + 1 });
     } catch (error) {
       throw fileError(error, this.#path);
@@ -155,7 +166,8 @@ export class FileDisk implements OpenDisk {
 
   /** Empties the disk; all or nothing. @throws StoreError */
   wipe(): void {
-    this.#rewrite({ ...this.#state, units: new Map(), shards: new Map() });
+    const commits = this.#state.commits + 1;
+    this.#rewrite({ ...this.#state, commits, units: new Map(), shards: new Map() });
   }
 
   async #finish(lost: boolean): Promise<void> {
@@ -209,19 +221,22 @@ export class FileDisk implements OpenDisk {
   }
 
   #appendSuperblock(superblock: Superblock): void {
-    const kept = { ...superblock, unitsStored: this.#state.units.size };
+    const kept = superblockOf({ ...this.#state, superblock });
     this.#append(RECORD_KIND.superblock, Buffer.from(JSON.stringify(kept)), []);
     this.#state.superblock = kept;
   }
 
-  #appendCommit(commit: MediaCommit): void {
+  /** @param commits how many it counts as: none when it only moves what is there */
+  #appendCommit(commit: MediaCommit, commits: 0 | 1): void {
     const payload: Uint8Array[] = [];
     for (const { bytes } of [...commit.units, ...commit.shards]) {
       const checksum = new Uint8Array(SEAL_BYTES);
       putSeal(checksum, 0, crc32(bytes));
       payload.push(bytes, checksum);
     }
-    const payloadOffset = this.#append(RECORD_KIND.commit, encodeCommitIndex(commit), payload);
+    const counted = this.#state.commits + commits;
+    const payloadOffset = this.#append(RECORD_KIND.commit, encodeCommitIndex(commit), payload, counted);
+    this.#state.commits = counted;
     placeCommit(
       this.#state,
       {
@@ -234,10 +249,16 @@ export class FileDisk implements OpenDisk {
   }
 
   /** Appends a record and says where its payload lies. On failure the file is as before. */
-  #append(kind: number, index: Buffer, payload: readonly Uint8Array[]): number {
+  #append(
+    kind: number,
+    index: Buffer,
+    payload: readonly Uint8Array[],
+    commits = this.#state.commits,
+  ): number {
     const { endBytes, lastSequence } = this.#state;
     const payloadBytes = payload.reduce((sum, part) => sum + part.length, 0);
-    const record = encodeRecord(kind, lastSequence + 1, this.#flushedBytes, index, payloadBytes);
+    const sequence = lastSequence + 1;
+    const record = encodeRecord(kind, sequence, this.#flushedBytes, index, payloadBytes, commits);
     try {
       writeAll(this.#fd, endBytes, [record, ...payload]);
     } catch (error) {
@@ -271,12 +292,12 @@ export class FileDisk implements OpenDisk {
     const newPath = `${this.#path}.new`;
     let next: FileDisk | undefined;
     try {
-      next = FileDisk.#begin(newPath, from.superblock);
+      next = FileDisk.#begin(newPath, superblockOf(from));
       const shards = [...from.shards].map(([shard, { offset, lengthBytes }]) => ({
         shard,
         bytes: this.#unsealed(offset, lengthBytes, `Table shard ${shard}`),
       }));
-      next.#appendCommit({ erased: [], units: [], shards });
+      next.#appendCommit({ erased: [], units: [], shards }, 0);
       // In the order of the numbers: what is read in a row lies in a row.
       const units = [...from.units.keys()].sort((a, b) => a - b);
       for (let i = 0; i < units.length; i += UNITS_PER_COPY) {
@@ -284,7 +305,7 @@ export class FileDisk implements OpenDisk {
           unit,
           bytes: this.#unsealed(from.units.get(unit) as number, from.superblock.unitBytes, `Unit ${unit}`),
         }));
-        next.#appendCommit({ erased: [], units: copies, shards: [] });
+        next.#appendCommit({ erased: [], units: copies, shards: [] }, 0);
       }
       fdatasyncSync(next.#fd);
       next.#flushedBytes = next.#state.endBytes;
@@ -309,7 +330,9 @@ export class FileDisk implements OpenDisk {
     const fd = openSync(path, 'w+', 0o600);
     writeAll(fd, 0, [encodeFileHeader()]);
     const state: JournalState = {
+      format: DISK_FORMAT,
       superblock,
+      commits: superblock.commits,
       units: new Map(),
       shards: new Map(),
       endBytes: FILE_HEADER_BYTES,
@@ -337,6 +360,30 @@ export class FileDisk implements OpenDisk {
     }
   }
 
+  /**
+   * Makes a disk file from another, which nobody writes to meanwhile; all of it or none. Where the file system can,
+   * the two share their blocks (reflink).
+   * @throws StoreError
+   */
+  static copy(from: string, path: string, change: (superblock: Superblock) => Superblock): void {
+    const newPath = `${path}.new`;
+    try {
+      copyFileSync(from, newPath, constants.COPYFILE_FICLONE);
+      const copy = FileDisk.open(newPath, () => undefined);
+      try {
+        copy.#appendSuperblock(change(copy.#state.superblock));
+        fdatasyncSync(copy.#fd);
+      } finally {
+        closeSync(copy.#fd);
+      }
+      renameSync(newPath, path);
+      flushDirectory(path);
+    } catch (error) {
+      rmSync(newPath, { force: true });
+      throw fileError(error, path);
+    }
+  }
+
   #lose(error: StoreError): void {
     if (this.#end !== undefined) return;
     this.#end = error.code === 'lost' ? error : new StoreError('lost', error.message, { cause: error });
@@ -344,6 +391,11 @@ export class FileDisk implements OpenDisk {
     this.#unlock();
     notify(this.onlost, this.#end);
   }
+}
+
+/** The superblock with what is counted now. */
+function superblockOf({ superblock, commits, units }: JournalState): Superblock {
+  return { ...superblock, commits, unitsStored: units.size };
 }
 
 /** Writes everything at an offset, in order: a process that dies in between leaves a beginning of it. */

@@ -26,6 +26,8 @@ export interface RecordHeader {
   readonly flushedBytes: number;
   readonly indexBytes: number;
   readonly payloadBytes: number;
+  /** Commits that the disk had taken when this was written, itself included; 0 in format 1. */
+  readonly commits: number;
 }
 
 export function encodeFileHeader(): Buffer {
@@ -48,6 +50,7 @@ export function encodeRecord(
   flushedBytes: number,
   index: Buffer,
   payloadBytes: number,
+  commits: number,
 ): Buffer {
   const record = Buffer.alloc(RECORD_HEADER_BYTES + index.length);
   record.writeUInt32LE(RECORD_MAGIC, 0);
@@ -56,6 +59,7 @@ export function encodeRecord(
   record.writeBigUInt64LE(BigInt(flushedBytes), 16);
   record.writeBigUInt64LE(BigInt(payloadBytes), 24);
   record.writeUInt32LE(index.length, 32);
+  record.writeBigUInt64LE(BigInt(commits), 36);
   index.copy(record, RECORD_HEADER_BYTES);
   putSeal(record, 44, checksumOf(record.subarray(0, RECORD_HEADER_BYTES), index));
   return record;
@@ -70,9 +74,11 @@ export function decodeRecordHeader(header: Buffer): RecordHeader | undefined {
     flushedBytes: Number(header.readBigUInt64LE(16)),
     payloadBytes: Number(header.readBigUInt64LE(24)),
     indexBytes: header.readUInt32LE(32),
+    commits: Number(header.readBigUInt64LE(36)),
   };
   return Number.isSafeInteger(decoded.sequence) &&
     Number.isSafeInteger(decoded.payloadBytes) &&
+    Number.isSafeInteger(decoded.commits) &&
     decoded.indexBytes <= MAX_INDEX_BYTES
     ? decoded
     : undefined;

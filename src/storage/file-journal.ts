@@ -25,7 +25,11 @@ export interface ShardPlace {
 
 /** What a journal says, found from its record headers alone: data is not read. */
 export interface JournalState {
+  /** Of the file's header, which opening brings up to date. */
+  format: number;
   superblock: Superblock;
+  /** Commits that the disk ever took. */
+  commits: number;
   /** Offset of each stored unit, sealed. */
   readonly units: Map<number, number>;
   readonly shards: Map<number, ShardPlace>;
@@ -56,7 +60,7 @@ export function readJournal(fd: number, verify: boolean): JournalState {
   let state: JournalState | undefined;
   let endBytes = FILE_HEADER_BYTES;
   for (const record of found) {
-    const next = apply(fd, state, record, verify && record.offset >= flushedBytes);
+    const next = apply(fd, format, state, record, verify && record.offset >= flushedBytes);
     if (next === undefined) break;
     state = next;
     endBytes = record.endBytes;
@@ -109,6 +113,7 @@ function recordAt(fd: number, offset: number, sizeBytes: number): FoundRecord | 
 /** The state after a record; undefined when the record does not hold. */
 function apply(
   fd: number,
+  format: number,
   before: JournalState | undefined,
   { header, index, offset, endBytes }: FoundRecord,
   verifyPayload: boolean,
@@ -117,9 +122,18 @@ function apply(
   if (header.kind === RECORD_KIND.superblock) {
     const superblock = parseSuperblock(parsedJson(index));
     if (before === undefined) {
-      return { superblock, units: new Map(), shards: new Map(), endBytes, lastSequence: header.sequence };
+      return {
+        format,
+        superblock,
+        commits: superblock.commits,
+        units: new Map(),
+        shards: new Map(),
+        endBytes,
+        lastSequence: header.sequence,
+      };
     }
     before.superblock = superblock;
+    before.commits = superblock.commits;
     before.lastSequence = header.sequence;
     return before;
   }
@@ -129,6 +143,7 @@ function apply(
   if (commit === undefined) return undefined;
   if (verifyPayload && !payloadChecks(fd, payloadOffset, commit, unitBytes)) return undefined;
   before.lastSequence = header.sequence;
+  before.commits = header.commits;
   placeCommit(before, commit, payloadOffset);
   return before;
 }

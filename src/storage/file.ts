@@ -1,20 +1,40 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { StoreError } from '../flash/media-store.ts';
-import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk } from './catalogue.ts';
+import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk, PinnedDisk } from './catalogue.ts';
 import { checkedName, checkedSpec, randomDiskId } from './disk-spec.ts';
-import { missingDisk } from './errors.ts';
+import { missingDisk, missingPin } from './errors.ts';
 import { FileDisk } from './file-disk.ts';
 import { fileError } from './file-errors.ts';
 import { readJournal } from './file-journal.ts';
 import { lockFile } from './file-lock.ts';
-import { byAge, newSuperblock, summaryOf, unreadable } from './superblock.ts';
+import {
+  byAge,
+  byPinning,
+  newSuperblock,
+  pinOf,
+  summaryOf,
+  unreadable,
+  type Superblock,
+} from './superblock.ts';
 
 /**
  * Disks in files, for Node: one file a disk, docs/disk-format.md. A disk's id is the name of its file.
  */
 
 const EXTENSION = '.lnvmdisk';
+/** A version that was pinned: a whole disk file, of which the superblock's id is still that of its disk. */
+const PIN_EXTENSION = '.lnvmpin';
+const PIN = /^[0-9a-f]{16}$/;
 
 export class FileCatalogue implements DiskCatalogue {
   readonly #directory: string;
@@ -125,6 +145,90 @@ export class FileCatalogue implements DiskCatalogue {
     });
   }
 
+  /** A copy of the file; see {@link FileDisk.copy}. */
+  async fork(id: string, name: string): Promise<DiskSummary> {
+    checkedName(name);
+    const path = this.#path(id);
+    return this.#atRest(id, () => this.#forked(path, name));
+  }
+
+  async pin(id: string): Promise<PinnedDisk> {
+    const path = this.#path(id);
+    const { pin } = pinOf(this.#summary(id));
+    this.#atRest(id, () => FileDisk.copy(path, this.#pinPath(pin), (superblock) => ({ ...superblock, id })));
+    return this.#pinned(pin);
+  }
+
+  /** Files that cannot be read are passed over. */
+  async pins(): Promise<readonly PinnedDisk[]> {
+    if (this.#only !== undefined || !existsSync(this.#directory)) return [];
+    return tried(this.#directory, () => readdirSync(this.#directory))
+      .filter((name) => name.endsWith(PIN_EXTENSION) && PIN.test(basename(name, PIN_EXTENSION)))
+      .flatMap((name) => {
+        try {
+          return [this.#pinned(basename(name, PIN_EXTENSION))];
+        } catch {
+          return [];
+        }
+      })
+      .sort(byPinning);
+  }
+
+  async forkPin(pin: string, name: string): Promise<DiskSummary> {
+    checkedName(name);
+    if (!PIN.test(pin) || !existsSync(this.#pinPath(pin))) throw missingPin();
+    return this.#forked(this.#pinPath(pin), name);
+  }
+
+  async unpin(pin: string): Promise<void> {
+    if (PIN.test(pin)) tried(this.#pinPath(pin), () => rmSync(this.#pinPath(pin), { force: true }));
+  }
+
+  /** Runs `work` while nobody writes to the file: this process does so only in one go, others respect the lock. */
+  #atRest<T>(id: string, work: () => T): T {
+    if (this.#only !== undefined)
+      throw new StoreError(
+        'io',
+        'A disk in a file of its own has no room for another; copy the file instead.',
+      );
+    if (this.#open.has(id)) return work();
+    const path = this.#path(id);
+    const unlock = tried(path, () => lockFile(path));
+    try {
+      return work();
+    } finally {
+      unlock();
+    }
+  }
+
+  #forked(from: string, name: string): DiskSummary {
+    const id = `${randomDiskId()}${EXTENSION}`;
+    const change = (superblock: Superblock): Superblock => ({
+      ...superblock,
+      id,
+      name,
+      createdAtMs: Date.now(),
+      epoch: 0,
+    });
+    FileDisk.copy(from, join(this.#directory, id), change);
+    return this.#summary(id);
+  }
+
+  #pinPath(pin: string): string {
+    return join(this.#directory, `${pin}${PIN_EXTENSION}`);
+  }
+
+  #pinned(pin: string): PinnedDisk {
+    const fd = openSync(this.#pinPath(pin), 'r');
+    try {
+      const { superblock, commits, units } = readJournal(fd, false);
+      const summary = summaryOf({ ...superblock, commits, unitsStored: units.size }, 'file');
+      return { ...pinOf(summary), pin, pinnedAtMs: Math.round(fstatSync(fd).mtimeMs) };
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   /** Takes a disk that nobody else has. */
   #hold(id: string): FileDisk {
     const path = this.#path(id);
@@ -180,8 +284,8 @@ export class FileCatalogue implements DiskCatalogue {
     if (open !== undefined) return open.summary;
     const fd = openSync(join(this.#directory, id), 'r');
     try {
-      const { superblock, units } = readJournal(fd, false);
-      return summaryOf({ ...superblock, id, unitsStored: units.size }, 'file');
+      const { superblock, commits, units } = readJournal(fd, false);
+      return summaryOf({ ...superblock, id, commits, unitsStored: units.size }, 'file');
     } finally {
       closeSync(fd);
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { describe, expect, it } from 'vitest';
 import { type DatabaseDump, restoreDatabases } from '../../test/database-dump.ts';
-import { type FixtureDisk, fixtureDisks } from '../../test/fixture-disks.ts';
+import { type FixtureDisk, fixtureDisks, fixtureFork } from '../../test/fixture-disks.ts';
 import type { DiskCatalogue } from './catalogue.ts';
 import { FakeLocks } from './fake-locks.ts';
 import { FileCatalogue } from './file.ts';
@@ -20,7 +20,8 @@ const versions = Array.from({ length: DISK_FORMAT }, (_, i) => i + 1);
 
 async function checkTwice(catalogue: DiskCatalogue, { spec, check }: FixtureDisk): Promise<void> {
   const row = (await catalogue.list()).find(
-    ({ name, deviceLine }) => name === spec.name || deviceLine === spec.deviceLine,
+    ({ name, deviceLine }) =>
+      name === spec.name || (deviceLine === spec.deviceLine && name !== fixtureFork.name),
   );
   expect(row).toMatchObject({
     deviceLine: spec.deviceLine,
@@ -36,28 +37,90 @@ async function checkTwice(catalogue: DiskCatalogue, { spec, check }: FixtureDisk
   }
 }
 
+async function inIndexedDb(version: number): Promise<IndexedDbCatalogue> {
+  const indexedDB = new IDBFactory();
+  const dump = readFileSync(new URL(`v${version}.indexeddb.json`, folder), 'utf8');
+  await restoreDatabases(indexedDB, JSON.parse(dump) as DatabaseDump[]);
+  return new IndexedDbCatalogue({ indexedDB, keyRange: IDBKeyRange, locks: new FakeLocks() });
+}
+
+async function inFiles(version: number, work: (catalogue: DiskCatalogue) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'lnvm-fixture-'));
+  try {
+    for (const file of readdirSync(folder))
+      if (file.startsWith(`v${version}.`) && file.endsWith('.lnvmdisk'))
+        copyFileSync(new URL(file, folder), join(directory, file));
+    await work(FileCatalogue.ofDirectory(directory));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Counted from the first opening in today's format on. */
+async function checkCommits(catalogue: DiskCatalogue, version: number): Promise<void> {
+  for (const { id, commits } of await catalogue.list()) {
+    if (version === 1) expect(commits).toBe(0);
+    else expect(commits).toBeGreaterThan(0);
+    const disk = await catalogue.open(id);
+    expect(disk.version().commits).toBe(commits);
+    await disk.commit({ erased: [], units: [], shards: [] }, 'relaxed');
+    await disk.close();
+    const again = (await catalogue.list()).find((row) => row.id === id);
+    expect(again?.commits).toBe(commits + 1);
+  }
+}
+
+async function checkFork(catalogue: DiskCatalogue): Promise<void> {
+  const row = (await catalogue.list()).find(({ name }) => name === fixtureFork.name);
+  for (let i = 0; i < 2; i++) {
+    const disk = await catalogue.open(row?.id ?? '');
+    await fixtureFork.check(disk);
+    await disk.commit({ erased: [], units: [], shards: await disk.loadTable() }, 'relaxed');
+    await disk.close();
+  }
+}
+
 describe.each(versions)('disks of format %i', (version) => {
   it.each(fixtureDisks)('in IndexedDB: $name', async (fixture) => {
-    const indexedDB = new IDBFactory();
-    const dumps = JSON.parse(
-      readFileSync(new URL(`v${version}.indexeddb.json`, folder), 'utf8'),
-    ) as DatabaseDump[];
-    await restoreDatabases(indexedDB, dumps);
-    await checkTwice(
-      new IndexedDbCatalogue({ indexedDB, keyRange: IDBKeyRange, locks: new FakeLocks() }),
-      fixture,
-    );
+    await checkTwice(await inIndexedDb(version), fixture);
   });
 
   it.each(fixtureDisks)('in a file: $name', async (fixture) => {
-    const directory = mkdtempSync(join(tmpdir(), 'lnvm-fixture-'));
-    try {
-      for (const file of readdirSync(folder))
-        if (file.startsWith(`v${version}.`) && file.endsWith('.lnvmdisk'))
-          copyFileSync(new URL(file, folder), join(directory, file));
-      await checkTwice(FileCatalogue.ofDirectory(directory), fixture);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    await inFiles(version, (catalogue) => checkTwice(catalogue, fixture));
+  });
+
+  it('count commits', async () => {
+    await checkCommits(await inIndexedDb(version), version);
+    await inFiles(version, (catalogue) => checkCommits(catalogue, version));
+  });
+
+  it('can be forked as they are', async () => {
+    const check = async (catalogue: DiskCatalogue): Promise<void> => {
+      const plain = (await catalogue.list()).find(({ name }) => name === fixtureFork.of.spec.name);
+      const fork = await catalogue.fork(plain?.id ?? '', 'another');
+      for (const id of [plain?.id ?? '', fork.id]) {
+        const disk = await catalogue.open(id);
+        await fixtureFork.of.check(disk);
+        await disk.close();
+      }
+    };
+    await check(await inIndexedDb(version));
+    await inFiles(version, check);
+  });
+});
+
+describe.each(versions.filter((version) => version >= 2))('a fork in format %i', (version) => {
+  it('in IndexedDB, and a pinned version', async () => {
+    const catalogue = await inIndexedDb(version);
+    await checkFork(catalogue);
+    const [pin] = await catalogue.pins();
+    const disk = await catalogue.open((await catalogue.forkPin(pin?.pin ?? '', 'pinned')).id);
+    await fixtureFork.of.check(disk);
+    expect(disk.isStored(6)).toBe(false);
+    await disk.close();
+  });
+
+  it('in a file', async () => {
+    await inFiles(version, checkFork);
   });
 });

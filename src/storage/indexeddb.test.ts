@@ -221,7 +221,7 @@ describe('hostile records', () => {
 
   it('as superblock make the disk corrupt, and the list says so', async () => {
     const { id } = await catalogue.create(spec);
-    const good = { format: 1, id, createdAtMs: 1, epoch: 0, unitsStored: 0, ...spec };
+    const good = { format: 2, id, createdAtMs: 1, epoch: 0, commits: 0, unitsStored: 0, ...spec };
     const bad = [
       ...junk,
       undefined,
@@ -231,6 +231,9 @@ describe('hostile records', () => {
       { ...good, name: { toString: 'x' } },
       { ...good, unitBytes: 2 ** 40 },
       { ...good, epoch: -1 },
+      { ...good, commits: undefined },
+      { ...good, commits: 0.5 },
+      { ...good, unitsOwn: 1 },
       { ...good, epoch: Number.POSITIVE_INFINITY },
       { ...good, unitsStored: spec.totalUnits + 1 },
       { ...good, id: 'another' },
@@ -259,7 +262,7 @@ describe('hostile records', () => {
 
   it('of a newer format say so', async () => {
     const { id } = await catalogue.create(spec);
-    await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ format: 2 }, 0));
+    await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ format: 3 }, 0));
     await expect(catalogue.open(id)).rejects.toMatchObject({ code: 'version' });
     expect(await catalogue.list()).toMatchObject([
       { id, problem: expect.stringContaining('newer version') as string },

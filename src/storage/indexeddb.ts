@@ -1,16 +1,22 @@
-import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk } from './catalogue.ts';
-import { checkedName, checkedSpec, isIndex, randomDiskId } from './disk-spec.ts';
-import { busyHere, missingDisk } from './errors.ts';
+import { StoreError, type Durability } from '../flash/media-store.ts';
+import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk, PinnedDisk } from './catalogue.ts';
+import { checkedName, checkedSpec, randomDiskId } from './disk-spec.ts';
+import { busyHere, missingDisk, missingPin } from './errors.ts';
+import { CatalogueBooks, type Books, type DiskEntry } from './indexeddb/books.ts';
 import { deleteDatabase, openDatabase, result, transact } from './indexeddb/database.ts';
-import { openIndexedDbDisk, readSuperblock, type IndexedDbDisk } from './indexeddb/disk.ts';
+import type { IndexedDbDisk } from './indexeddb/disk.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
-import { ElsewhereError, notHandedOver, storeError } from './indexeddb/errors.ts';
+import { ElsewhereError, notHandedOver, overtakenError, storeError } from './indexeddb/errors.ts';
 import { askToLetGo, listenForAsks } from './indexeddb/handover.ts';
-import { CATALOGUE_STORES, DISK_STORES, Names, SUPERBLOCK_KEY } from './indexeddb/layout.ts';
+import { diskOfLayer, DISK_SCHEMA, layerOf, Names, SUPERBLOCK_KEY, type Layer } from './indexeddb/layout.ts';
 import { takeLock, type HeldLock } from './indexeddb/lock.ts';
+import { openIndexedDbDisk } from './indexeddb/open-disk.ts';
+import { readHead, readSuperblock, writeHead, type LayerHead } from './indexeddb/records.ts';
 import {
   byAge,
+  byPinning,
   newSuperblock,
+  pinOf,
   parseSuperblock,
   summaryOf,
   unreadable,
@@ -24,11 +30,11 @@ export interface IndexedDbCatalogueOptions extends Partial<IndexedDbEnvironment>
   readonly prefix?: string;
 }
 
-/** How long a database may be in the making before it counts as left behind by a tab that died. */
-const ABANDONED_AFTER_MS = 60_000;
 /** How often a making that takes longer says that it goes on. */
 const STILL_ALIVE_MS = 10_000;
 const FIRST_GENERATION = 1;
+/** Layers that a disk may lie on: each one more is opened with it, and asked at reads of old units. */
+const MAX_BASES = 250;
 /** Time that another tab has to let go of a disk: a commit that is under way may take some of it. */
 const TAKE_OVER_MS = 6000;
 const TAKE_OVER_STEP_MS = 50;
@@ -41,6 +47,7 @@ const TAKE_OVER_STEP_MS = 50;
 export class IndexedDbCatalogue implements DiskCatalogue {
   readonly #env: IndexedDbEnvironment;
   readonly #names: Names;
+  readonly #books: CatalogueBooks;
   /** Disks in use in this very tab; undefined while one is being opened, wiped or removed. */
   readonly #inUse = new Map<string, IndexedDbDisk | undefined>();
   /** Ends listening for other tabs that want an open disk. */
@@ -49,12 +56,13 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   constructor(options: IndexedDbCatalogueOptions = {}) {
     this.#env = { ...browserEnvironment(), ...options };
     this.#names = new Names(options.prefix ?? '');
+    this.#books = new CatalogueBooks(this.#env, this.#names);
   }
 
   /** Why disks cannot be kept here, in one sentence; empty when they can. Never rejects. */
   async whyUnavailable(): Promise<string> {
     try {
-      await this.#inCatalogue('readonly', () => undefined);
+      await this.#books.touch();
       return '';
     } catch (error) {
       return storeError(error).message;
@@ -63,10 +71,10 @@ export class IndexedDbCatalogue implements DiskCatalogue {
 
   /** A disk whose database is gone is passed over: there is nothing to show, and nothing to free. */
   async list(): Promise<readonly DiskSummary[]> {
-    const { generations, garbage } = await this.#contents();
-    await this.#sweep(garbage);
+    const { books, names } = await this.#books.abandoned();
+    for (const name of names) await this.#discard(name);
     const found = await Promise.all(
-      [...generations].map(async ([id, generation]) => {
+      [...books.disks].map(async ([id, { generation }]) => {
         try {
           return [summaryOf(await this.#superblock(id, generation), 'indexeddb')];
         } catch (error) {
@@ -80,7 +88,13 @@ export class IndexedDbCatalogue implements DiskCatalogue {
 
   async create(spec: DiskSpec): Promise<DiskSummary> {
     const superblock = newSuperblock(checkedSpec(spec), randomDiskId());
-    await this.#begin(superblock, FIRST_GENERATION);
+    const { id } = superblock;
+    const name = this.#names.disk(id, FIRST_GENERATION);
+    await this.#cleanlyIn(name, async () => {
+      await this.#books.inTheMaking(name);
+      await this.#make({ superblock, map: [], table: [] }, name);
+      await this.#enter(({ disks }) => disks.set(id, { generation: FIRST_GENERATION, bases: [] }));
+    });
     return summaryOf(superblock, 'indexeddb');
   }
 
@@ -88,13 +102,21 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   async build(spec: DiskSpec, fill: (disk: OpenDisk) => Promise<void>): Promise<DiskSummary> {
     const superblock = newSuperblock(checkedSpec(spec), randomDiskId());
     const { id } = superblock;
-    const name = this.#names.disk(id, FIRST_GENERATION);
+    const top = layerOf(id, FIRST_GENERATION);
+    const name = this.#names.layer(top);
     const lock = await this.#hold(id);
     let alive: ReturnType<typeof setInterval> | undefined;
     try {
-      await this.#make(superblock, name);
-      alive = setInterval(() => void this.#inTheMaking(name).catch(() => undefined), STILL_ALIVE_MS);
-      const disk = await openIndexedDbDisk(this.#env, name, id, lock, async () => undefined);
+      await this.#books.inTheMaking(name);
+      await this.#make({ superblock, map: [], table: [] }, name);
+      alive = setInterval(() => void this.#books.inTheMaking(name).catch(() => undefined), STILL_ALIVE_MS);
+      const disk = await openIndexedDbDisk(
+        this.#env,
+        this.#names,
+        { top, bases: [] },
+        lock,
+        async () => undefined,
+      );
       try {
         await fill(disk);
       } finally {
@@ -102,7 +124,8 @@ export class IndexedDbCatalogue implements DiskCatalogue {
       }
       clearInterval(alive);
       const filled = await this.#superblock(id, FIRST_GENERATION);
-      await this.#enter(id, FIRST_GENERATION);
+      await this.#books.inTheMaking(name);
+      await this.#enter(({ disks }) => disks.set(id, { generation: FIRST_GENERATION, bases: [] }));
       return summaryOf(filled, 'indexeddb');
     } catch (error) {
       await this.#discardIfUnused(name);
@@ -135,8 +158,10 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   async open(id: string): Promise<OpenDisk> {
     const lock = await this.#hold(id);
     try {
-      const name = this.#names.disk(id, await this.#generation(id));
-      const disk = await openIndexedDbDisk(this.#env, name, id, lock, () => this.#letGo(id, lock));
+      const { generation, bases } = await this.#books.disk(id);
+      const place = { top: layerOf(id, generation), bases };
+      const disk = await openIndexedDbDisk(this.#env, this.#names, place, lock, () => this.#letGo(id, lock));
+      if (!lock.excludes) await this.#checkNotForked(id, generation, disk);
       this.#inUse.set(id, disk);
       this.#listening.set(
         id,
@@ -152,27 +177,38 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   /** Works on an open disk too, in whichever tab: its next commit keeps the new name. */
   async rename(id: string, name: string): Promise<DiskSummary> {
     checkedName(name);
-    const superblock = await this.#inDisk(this.#names.disk(id, await this.#generation(id)), (db) =>
-      transact(db, ['superblock'], 'readwrite', async (tx) => {
-        const store = tx.objectStore('superblock');
-        const renamed = { ...parseSuperblock(await result<unknown>(store.get(SUPERBLOCK_KEY)), id), name };
-        store.put(renamed, SUPERBLOCK_KEY);
-        return renamed;
-      }),
-    );
-    this.#inUse.get(id)?.renamed(superblock);
-    return summaryOf(superblock, 'indexeddb');
+    for (;;) {
+      const { generation } = await this.#books.disk(id);
+      const superblock = await this.#inDisk(layerOf(id, generation), (db) =>
+        transact(db, ['superblock'], 'readwrite', async (tx) => {
+          const store = tx.objectStore('superblock');
+          const renamed = { ...parseSuperblock(await result<unknown>(store.get(SUPERBLOCK_KEY)), id), name };
+          store.put(renamed, SUPERBLOCK_KEY);
+          return renamed;
+        }),
+      );
+      this.#inUse.get(id)?.renamed(superblock);
+      // A fork has begun a new database meanwhile; in the old one the name does not count any more.
+      if ((await this.#books.disk(id)).generation !== generation) continue;
+      return summaryOf(superblock, 'indexeddb');
+    }
   }
 
   /** Begins an empty database and deletes the full one: quick, and all or nothing. */
   async wipe(id: string): Promise<DiskSummary> {
     const lock = await this.#hold(id);
     try {
-      const generation = await this.#generation(id);
-      const before = await this.#superblock(id, generation);
-      const superblock = { ...before, unitsStored: 0 };
-      await this.#begin(superblock, generation + 1, generation);
-      await this.#discard(this.#names.disk(id, generation));
+      const { entry, generation } = await this.#books.claim(id, lock.excludes);
+      const name = this.#names.disk(id, generation);
+      const superblock = await this.#cleanlyIn(name, async () => {
+        const before = await this.#superblock(id, entry.generation);
+        const wiped = { ...before, commits: before.commits + 1, unitsStored: 0 };
+        // There is nothing below it any more.
+        delete wiped.unitsOwn;
+        await this.#make({ superblock: wiped, map: [], table: [] }, name);
+        await this.#enter(({ disks }) => disks.set(id, { generation, bases: [] }));
+        return wiped;
+      });
       return summaryOf(superblock, 'indexeddb');
     } finally {
       await this.#letGo(id, lock);
@@ -183,64 +219,194 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   async remove(id: string): Promise<void> {
     const lock = await this.#hold(id);
     try {
-      const name = this.#names.disk(id, await this.#generation(id));
-      await this.#inCatalogue('readwrite', (tx) => {
-        tx.objectStore('disks').delete(id);
-        tx.objectStore('garbage').put({ sinceMs: 0 }, name);
-      });
-      await this.#discard(name);
+      await this.#books.disk(id);
+      await this.#enter(({ disks }) => disks.delete(id));
     } finally {
       await this.#letGo(id, lock);
     }
   }
 
-  /** Makes the database of a disk and then enters it in the catalogue, in place of `replaced` if given. */
-  async #begin(superblock: Superblock, generation: number, replaced?: number): Promise<void> {
-    const { id } = superblock;
-    const name = this.#names.disk(id, generation);
+  /**
+   * The database that the disk has is written no more, and lies below two new ones: that of the disk, and that of the
+   * fork. What is new is one table and one unit map each.
+   */
+  async fork(id: string, name: string): Promise<DiskSummary> {
+    checkedName(name);
+    const forkId = randomDiskId();
+    return this.#cleanlyIn(this.#names.disk(forkId, FIRST_GENERATION), () =>
+      this.#between(id, async ({ head, layers }) => {
+        const superblock = await this.#makeFork(head, forkId, name);
+        return {
+          enter: ({ disks }) => disks.set(forkId, { generation: FIRST_GENERATION, bases: layers }),
+          value: summaryOf(superblock, 'indexeddb'),
+        };
+      }),
+    );
+  }
+
+  async pin(id: string): Promise<PinnedDisk> {
+    return this.#between(id, async ({ head, layers }) => {
+      const pin = pinOf(summaryOf(head.superblock, 'indexeddb'));
+      return { enter: ({ pins }) => pins.set(pin.pin, { pin, layers }), value: pin };
+    });
+  }
+
+  async pins(): Promise<readonly PinnedDisk[]> {
+    const { pins } = await this.#books.read();
+    return [...pins.values()].map(({ pin }) => pin).sort(byPinning);
+  }
+
+  async forkPin(pin: string, name: string): Promise<DiskSummary> {
+    checkedName(name);
+    const { layers } = await this.#books.pin(pin);
+    const nearest = layers[0] as Layer;
+    const forkId = randomDiskId();
+    return this.#cleanlyIn(this.#names.disk(forkId, FIRST_GENERATION), async () => {
+      const head = await this.#inDisk(nearest, (db) => readHead(this.#env, db, diskOfLayer(nearest)));
+      const superblock = await this.#makeFork(head, forkId, name);
+      await this.#enter(({ disks, pins }) => {
+        // Given up meanwhile, its layers may be gone.
+        if (!pins.has(pin)) throw missingPin();
+        disks.set(forkId, { generation: FIRST_GENERATION, bases: layers });
+      }, 'strict');
+      return summaryOf(superblock, 'indexeddb');
+    });
+  }
+
+  async unpin(pin: string): Promise<void> {
+    await this.#enter(({ pins }) => pins.delete(pin));
+  }
+
+  /** Freezes a disk between two commits, and enters what `plan` makes of it in the same transaction. */
+  async #between<T>(id: string, plan: (frozen: Frozen) => Promise<Plan<T>>): Promise<T> {
+    const open = this.#inUse.get(id);
+    if (open) return open.between(() => this.#freeze(id, open.isExclusive, plan, open));
+    const lock = await this.#hold(id);
     try {
-      await this.#make(superblock, name, replaced !== undefined);
-      await this.#enter(id, generation, replaced);
+      return await this.#freeze(id, lock.excludes, plan, undefined);
+    } finally {
+      await this.#letGo(id, lock);
+    }
+  }
+
+  async #freeze<T>(
+    id: string,
+    isExclusive: boolean,
+    plan: (frozen: Frozen) => Promise<Plan<T>>,
+    open: IndexedDbDisk | undefined,
+  ): Promise<T> {
+    const { entry, generation } = await this.#books.claim(id, isExclusive);
+    const name = this.#names.disk(id, generation);
+    return this.#cleanlyIn(name, async () => {
+      const top = layerOf(id, entry.generation);
+      const takesOver = !isExclusive && open === undefined;
+      const head = await this.#inDisk(top, (db) => readHead(this.#env, db, id, takesOver));
+      const { superblock } = head;
+      if (open && superblock.epoch !== open.version().epoch) throw overtakenError();
+      const isUntouched = await this.#isUntouched(superblock, entry.bases);
+      const next = isUntouched ? entry : { generation, bases: [top, ...entry.bases] };
+      if (next.bases.length > MAX_BASES) throw tooManyBases();
+      let db: IDBDatabase | undefined;
+      try {
+        if (!isUntouched) {
+          await this.#make({ ...head, superblock: { ...superblock, unitsOwn: 0 } }, name);
+          // Now, so that it cannot fail when there is no way back.
+          if (open) db = await openDatabase(this.#env, name, DISK_SCHEMA, false);
+        }
+        const { enter, value } = await plan({ head, layers: next.bases });
+        // Who took the disk over meanwhile, where nothing keeps others away, writes on in the old database.
+        const { epoch } = await this.#superblock(id, entry.generation);
+        if (epoch !== superblock.epoch) throw overtakenError();
+        await this.#switch(id, entry, next, enter, open);
+        if (db) open?.moveTo({ name, db });
+        return value;
+      } catch (error) {
+        db?.close();
+        throw error;
+      } finally {
+        if (isUntouched) await this.#discardIfUnused(name);
+      }
+    });
+  }
+
+  /** Enters a new database of a disk that may be open. Afterwards it is known which one the disk has, or it is lost. */
+  async #switch(
+    id: string,
+    before: DiskEntry,
+    after: DiskEntry,
+    enter: (books: Books) => void,
+    open: IndexedDbDisk | undefined,
+  ): Promise<void> {
+    try {
+      await this.#enter((books) => {
+        if (books.disks.get(id)?.generation !== before.generation) throw overtakenError();
+        books.disks.set(id, after);
+        enter(books);
+      }, 'strict');
+    } catch (error) {
+      try {
+        // A connection that broke may have kept it all the same.
+        const now = await this.#books.disk(id);
+        if (after !== before && now.generation === after.generation) return;
+      } catch (unknown) {
+        open?.abandon(storeError(unknown));
+      }
+      throw error;
+    }
+  }
+
+  /** Whether nothing was committed since the layer below was frozen: then that one is what is to be kept. */
+  async #isUntouched({ commits }: Superblock, [nearest]: readonly Layer[]): Promise<boolean> {
+    if (nearest === undefined) return false;
+    const below = await this.#inDisk(nearest, (db) => readSuperblock(db, diskOfLayer(nearest)));
+    return below.commits === commits;
+  }
+
+  /** Makes the database of a disk that is as another one was. */
+  async #makeFork(head: LayerHead, id: string, name: string): Promise<Superblock> {
+    const superblock = { ...head.superblock, id, name, createdAtMs: Date.now(), epoch: 0, unitsOwn: 0 };
+    const database = this.#names.disk(id, FIRST_GENERATION);
+    await this.#books.inTheMaking(database);
+    await this.#make({ ...head, superblock }, database);
+    return superblock;
+  }
+
+  /**
+   * Without locks: whoever forks the disk names its next database first and looks at the epoch last; whoever opens it
+   * counts the epoch first and looks for that name last. So one of them notices the other.
+   */
+  async #checkNotForked(id: string, generation: number, disk: IndexedDbDisk): Promise<void> {
+    const books = await this.#books.read();
+    if (books.disks.get(id)?.generation === generation && !this.#books.isClaimed(books, id)) return;
+    await disk.close();
+    throw new ElsewhereError();
+  }
+
+  /** Makes a database with all but units. `garbage` names it. */
+  async #make(head: LayerHead, name: string): Promise<void> {
+    const db = await openDatabase(this.#env, name, DISK_SCHEMA, true);
+    await this.#using(db, (made) => writeHead(made, head));
+  }
+
+  /** Runs what makes a database and enters it; when that fails nothing of it stays. */
+  async #cleanlyIn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
     } catch (error) {
       await this.#discardIfUnused(name);
       throw error;
     }
   }
 
-  /** Makes a database with a superblock, named in `garbage`. */
-  async #make(superblock: Superblock, name: string, afresh = false): Promise<void> {
-    await this.#inTheMaking(name);
-    // A wipe that died half way may have left one.
-    if (afresh) await deleteDatabase(this.#env, name);
-    const db = await openDatabase(this.#env, name, DISK_STORES, true);
-    await this.#using(db, (made) =>
-      transact(made, ['superblock'], 'readwrite', (tx) => {
-        tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
-      }),
-    );
-  }
-
-  async #inTheMaking(name: string): Promise<void> {
-    await this.#inCatalogue('readwrite', (tx) => {
-      tx.objectStore('garbage').put({ sinceMs: Date.now() }, name);
-    });
-  }
-
-  /** From here on the disk is in the list. */
-  async #enter(id: string, generation: number, replaced?: number): Promise<void> {
-    await this.#inCatalogue('readwrite', (tx) => {
-      tx.objectStore('disks').put({ generation }, id);
-      tx.objectStore('garbage').delete(this.#names.disk(id, generation));
-      if (replaced !== undefined)
-        tx.objectStore('garbage').put({ sinceMs: 0 }, this.#names.disk(id, replaced));
-    });
+  /** Changes the catalogue, and deletes what nobody needs any more. */
+  async #enter(edit: (books: Books) => void, durability?: Durability): Promise<void> {
+    for (const name of await this.#books.change(edit, durability)) await this.#discard(name);
   }
 
   /** For a database whose making failed. Asks the catalogue: the last step may have been kept after all. */
   async #discardIfUnused(name: string): Promise<void> {
     try {
-      const { garbage } = await this.#contents();
-      if (garbage.has(name)) await this.#discard(name);
+      if (await this.#books.isGarbage(name)) await this.#discard(name);
     } catch {
       // A later list sweeps it.
     }
@@ -250,58 +416,18 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   async #discard(name: string): Promise<void> {
     try {
       await deleteDatabase(this.#env, name);
-      await this.#inCatalogue('readwrite', (tx) => {
-        tx.objectStore('garbage').delete(name);
-      });
+      await this.#books.forget(name);
     } catch {
       // See above.
     }
   }
 
-  async #sweep(garbage: ReadonlyMap<string, number>): Promise<void> {
-    const abandoned = Date.now() - ABANDONED_AFTER_MS;
-    for (const [name, sinceMs] of garbage) if (sinceMs < abandoned) await this.#discard(name);
-  }
-
-  /** What the catalogue holds; records that it did not write itself are passed over. */
-  async #contents(): Promise<{ generations: Map<string, number>; garbage: Map<string, number> }> {
-    const [diskKeys, disks, garbageKeys, garbage] = await this.#inCatalogue('readonly', (tx) => {
-      const all = (store: string): [Promise<IDBValidKey[]>, Promise<unknown[]>] => [
-        result(tx.objectStore(store).getAllKeys()),
-        result<unknown[]>(tx.objectStore(store).getAll()),
-      ];
-      return Promise.all([...all('disks'), ...all('garbage')]);
-    });
-    const generations = numbersByName(diskKeys, disks, 'generation');
-    const doomed = numbersByName(garbageKeys, garbage, 'sinceMs');
-    const needed = new Set([...generations].map(([id, generation]) => this.#names.disk(id, generation)));
-    for (const name of doomed.keys()) if (!this.#names.isDisk(name) || needed.has(name)) doomed.delete(name);
-    return { generations, garbage: doomed };
-  }
-
-  async #generation(id: string): Promise<number> {
-    const record = await this.#inCatalogue('readonly', (tx) =>
-      result<unknown>(tx.objectStore('disks').get(id)),
-    );
-    const generation = numbersByName([id], [record], 'generation').get(id);
-    if (generation === undefined) throw missingDisk();
-    return generation;
-  }
-
-  async #inCatalogue<T>(
-    mode: 'readonly' | 'readwrite',
-    work: (tx: IDBTransaction) => T | Promise<T>,
-  ): Promise<T> {
-    const db = await openDatabase(this.#env, this.#names.catalogue, CATALOGUE_STORES, true);
-    return this.#using(db, (open) => transact(open, CATALOGUE_STORES, mode, work));
-  }
-
   #superblock(id: string, generation: number): Promise<Superblock> {
-    return this.#inDisk(this.#names.disk(id, generation), (db) => readSuperblock(db, id));
+    return this.#inDisk(layerOf(id, generation), (db) => readSuperblock(db, id));
   }
 
-  async #inDisk<T>(name: string, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
-    return this.#using(await openDatabase(this.#env, name, DISK_STORES, false), work);
+  async #inDisk<T>(layer: Layer, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
+    return this.#using(await openDatabase(this.#env, this.#names.layer(layer), DISK_SCHEMA, false), work);
   }
 
   async #using<T>(db: IDBDatabase | undefined, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
@@ -337,19 +463,22 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   }
 }
 
-/** Records of the form `{ [field]: count }` by key; all else is dropped. */
-function numbersByName(
-  keys: readonly unknown[],
-  records: readonly unknown[],
-  field: string,
-): Map<string, number> {
-  const numbers = new Map<string, number>();
-  keys.forEach((key, i) => {
-    const record = records[i];
-    if (typeof key !== 'string' || typeof record !== 'object' || record === null) return;
-    if (!Object.hasOwn(record, field)) return;
-    const number = (record as Record<string, unknown>)[field];
-    if (isIndex(number, Number.MAX_SAFE_INTEGER)) numbers.set(key, number);
-  });
-  return numbers;
+/** A disk as it was frozen. */
+interface Frozen {
+  readonly head: LayerHead;
+  /** Nearest first. */
+  readonly layers: readonly Layer[];
+}
+
+/** What is to come of it. */
+interface Plan<T> {
+  readonly enter: (books: Books) => void;
+  readonly value: T;
+}
+
+function tooManyBases(): StoreError {
+  return new StoreError(
+    'io',
+    `The disk was not forked because it was forked ${MAX_BASES} times already; export it, import it and go on with that one.`,
+  );
 }

@@ -1,7 +1,8 @@
 import { type Durability, type MediaCommit, type TableShard } from '../flash/media-store.ts';
-import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk } from './catalogue.ts';
+import type { DiskCatalogue, DiskSpec, DiskSummary, DiskVersion, OpenDisk, PinnedDisk } from './catalogue.ts';
 import { checkCommit, checkedName, checkedSpec, randomDiskId } from './disk-spec.ts';
-import { busyHere, closedDisk, missingDisk } from './errors.ts';
+import { busyHere, closedDisk, missingDisk, missingPin } from './errors.ts';
+import { byPinning, pinOf } from './superblock.ts';
 
 /** Disks in RAM: for private windows, for tests, and for readers who want speed. Gone with the tab. */
 
@@ -12,11 +13,23 @@ interface KeptDisk {
   summary: DiskSummary;
   readonly units: Map<number, Uint8Array>;
   readonly shards: Map<number, Uint8Array>;
+  commits: number;
+  /** Bytes of units that pins or other disks hold too: never changed, never used again. Absent before the first. */
+  shared: WeakSet<Uint8Array> | undefined;
   open: MemoryDisk | undefined;
+}
+
+/** What was kept of a disk; its units are shared. */
+interface KeptPin {
+  readonly pin: PinnedDisk;
+  readonly units: ReadonlyMap<number, Uint8Array>;
+  readonly shards: ReadonlyMap<number, Uint8Array>;
 }
 
 export class MemoryCatalogue implements DiskCatalogue {
   readonly #disks = new Map<string, KeptDisk>();
+  readonly #pins = new Map<string, KeptPin>();
+  readonly #shared = new WeakSet<Uint8Array>();
 
   // The methods are async so that an error is a rejection, as with the other catalogues.
 
@@ -59,12 +72,65 @@ export class MemoryCatalogue implements DiskCatalogue {
     const disk = this.#closed(id);
     disk.units.clear();
     disk.shards.clear();
+    disk.commits++;
     return summaryOf(disk);
   }
 
   async remove(id: string): Promise<void> {
     this.#closed(id);
     this.#disks.delete(id);
+  }
+
+  async fork(id: string, name: string): Promise<DiskSummary> {
+    return this.#forked(this.#freeze(this.#find(id)), name);
+  }
+
+  async pin(id: string): Promise<PinnedDisk> {
+    const kept = this.#freeze(this.#find(id));
+    this.#pins.set(kept.pin.pin, kept);
+    return kept.pin;
+  }
+
+  async pins(): Promise<readonly PinnedDisk[]> {
+    return [...this.#pins.values()].map(({ pin }) => pin).sort(byPinning);
+  }
+
+  async forkPin(pin: string, name: string): Promise<DiskSummary> {
+    const kept = this.#pins.get(pin);
+    if (kept === undefined) throw missingPin();
+    return this.#forked(kept, name);
+  }
+
+  async unpin(pin: string): Promise<void> {
+    this.#pins.delete(pin);
+  }
+
+  /**
+   * The disk as it is now. Units that are shared for the first time are copied once, for the device may still change
+   * the array that it gave us; from then on the disk has the copy as well.
+   */
+  #freeze(disk: KeptDisk): KeptPin {
+    disk.shared = this.#shared;
+    for (const [unit, bytes] of disk.units) {
+      if (this.#shared.has(bytes)) continue;
+      const copy = bytes.slice();
+      this.#shared.add(copy);
+      disk.units.set(unit, copy);
+    }
+    // Bytes of a shard are replaced, never changed.
+    return { pin: pinOf(summaryOf(disk)), units: new Map(disk.units), shards: new Map(disk.shards) };
+  }
+
+  #forked({ pin, units, shards }: KeptPin, name: string): DiskSummary {
+    const disk: KeptDisk = {
+      ...newDisk({ ...pin, name }),
+      units: new Map(units),
+      shards: new Map(shards),
+      commits: pin.commits,
+      shared: this.#shared,
+    };
+    this.#disks.set(disk.summary.id, disk);
+    return summaryOf(disk);
   }
 
   #find(id: string): KeptDisk {
@@ -86,14 +152,15 @@ function newDisk(spec: DiskSpec): KeptDisk {
     id: randomDiskId(),
     createdAtMs: Date.now(),
     epoch: 0,
+    commits: 0,
     unitsStored: 0,
     kept: 'memory',
   };
-  return { summary, units: new Map(), shards: new Map(), open: undefined };
+  return { summary, units: new Map(), shards: new Map(), commits: 0, shared: undefined, open: undefined };
 }
 
 function summaryOf(disk: KeptDisk): DiskSummary {
-  return { ...disk.summary, unitsStored: disk.units.size };
+  return { ...disk.summary, commits: disk.commits, unitsStored: disk.units.size };
 }
 
 /** Answers at once: `readUnit` returns bytes and `commit` nothing, unless they fail. */
@@ -113,6 +180,10 @@ class MemoryDisk implements OpenDisk {
     return summaryOf(this.#disk);
   }
 
+  version(): DiskVersion {
+    return { epoch: this.#disk.summary.epoch, commits: this.#disk.commits };
+  }
+
   unitsStored(): number {
     return this.#disk.units.size;
   }
@@ -123,7 +194,9 @@ class MemoryDisk implements OpenDisk {
 
   readUnit(unit: number): Uint8Array | undefined | Promise<Uint8Array | undefined> {
     if (this.#closed) return Promise.reject(closedDisk());
-    return this.#disk.units.get(unit);
+    const bytes = this.#disk.units.get(unit);
+    // The device may change what it gets and commit it; what others hold too must not change with it.
+    return bytes !== undefined && this.#disk.shared?.has(bytes) === true ? bytes.slice() : bytes;
   }
 
   spareUnit(): Uint8Array | undefined {
@@ -142,16 +215,17 @@ class MemoryDisk implements OpenDisk {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    const { units, shards } = this.#disk;
+    const { units, shards, shared } = this.#disk;
     for (const { first, count } of commit.erased) {
       eraseRun(units, first, count, (bytes) => {
-        if (this.#spare.length < SPARE_UNITS) this.#spare.push(bytes);
+        if (this.#spare.length < SPARE_UNITS && shared?.has(bytes) !== true) this.#spare.push(bytes);
       });
     }
     // Written sectors of a unit never change, so the caller's own array is kept: a RAM disk costs its data once.
     for (const { unit, bytes } of commit.units) units.set(unit, bytes);
     // The table is changed in place all the time: what was committed needs a copy.
     for (const { shard, bytes } of commit.shards) shards.set(shard, bytes.slice());
+    this.#disk.commits++;
   }
 
   async close(): Promise<void> {

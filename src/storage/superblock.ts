@@ -1,10 +1,10 @@
 import { StoreError } from '../flash/media-store.ts';
-import type { DiskSpec, DiskSummary } from './catalogue.ts';
-import { isIndex, specProblem } from './disk-spec.ts';
+import type { DiskSpec, DiskSummary, PinnedDisk } from './catalogue.ts';
+import { isIndex, randomDiskId, specProblem } from './disk-spec.ts';
 import { newerVersion } from './errors.ts';
 
 /** The format of disks in IndexedDB and in files; docs/disk-format.md describes it. */
-export const DISK_FORMAT = 1;
+export const DISK_FORMAT = 2;
 
 /** The one record that says what a disk is. In IndexedDB an object, in disk files the same as JSON. */
 export interface Superblock extends DiskSpec {
@@ -12,11 +12,15 @@ export interface Superblock extends DiskSpec {
   readonly id: string;
   readonly createdAtMs: number;
   readonly epoch: number;
+  /** Commits ever stored; not counted in format 1. */
+  readonly commits: number;
   readonly unitsStored: number;
+  /** Of them in this layer; only where there are layers below (IndexedDB). */
+  unitsOwn?: number;
 }
 
 /**
- * Reads a superblock from anything: records are data, and a page on the same origin could have written
+ * Reads a superblock from anything, in the form of today's format: records are data, and a page on the same origin could have written
  * them. Only known own fields are taken, each checked.
  * @param expectedId the disk it must be of, when that is known
  * @throws StoreError `version` when its format is newer than this program, else `corrupt`
@@ -38,33 +42,61 @@ export function parseSuperblock(record: unknown, expectedId?: string): Superbloc
   const id = field('id');
   const createdAtMs = field('createdAtMs');
   const epoch = field('epoch');
+  // Format 1 did not count them.
+  const commits = format === 1 ? 0 : field('commits');
   const unitsStored = field('unitsStored');
+  const unitsOwn = format === 1 ? undefined : field('unitsOwn');
   if (
-    format !== DISK_FORMAT ||
+    (format !== 1 && format !== DISK_FORMAT) ||
     typeof id !== 'string' ||
     (expectedId !== undefined && id !== expectedId) ||
     !isIndex(createdAtMs, Number.MAX_SAFE_INTEGER) ||
     !isIndex(epoch, Number.MAX_SAFE_INTEGER) ||
+    !isIndex(commits, Number.MAX_SAFE_INTEGER) ||
     specProblem(spec) !== undefined ||
-    !isIndex(unitsStored, (spec.totalUnits as number) + 1)
+    !isIndex(unitsStored, (spec.totalUnits as number) + 1) ||
+    (unitsOwn !== undefined && !isIndex(unitsOwn, unitsStored + 1))
   ) {
     throw new StoreError(
       'corrupt',
       'The first record of this disk is damaged; delete the disk, and restore it from an export if there is one.',
     );
   }
-  return { format, id, createdAtMs, epoch, unitsStored, ...(spec as DiskSpec) };
+  return {
+    format: DISK_FORMAT,
+    id,
+    createdAtMs,
+    epoch,
+    commits,
+    unitsStored,
+    ...(unitsOwn === undefined ? {} : { unitsOwn }),
+    ...(spec as DiskSpec),
+  };
 }
 
 export function newSuperblock(spec: DiskSpec, id: string): Superblock {
-  return { format: DISK_FORMAT, id, createdAtMs: Date.now(), epoch: 0, unitsStored: 0, ...spec };
+  return { format: DISK_FORMAT, id, createdAtMs: Date.now(), epoch: 0, commits: 0, unitsStored: 0, ...spec };
 }
 
 /** What the outside sees of it. */
 export function summaryOf(superblock: Superblock, kept: DiskSummary['kept']): DiskSummary {
-  const { id, createdAtMs, epoch, unitsStored, name, deviceLine, sizeBytes, unitBytes, totalUnits } =
-    superblock;
-  return { name, deviceLine, sizeBytes, unitBytes, totalUnits, id, createdAtMs, epoch, unitsStored, kept };
+  const { id, createdAtMs, epoch, commits, unitsStored } = superblock;
+  const { name, deviceLine, sizeBytes, unitBytes, totalUnits } = superblock;
+  const spec = { name, deviceLine, sizeBytes, unitBytes, totalUnits };
+  return { ...spec, id, createdAtMs, epoch, commits, unitsStored, kept };
+}
+
+/** A version of a disk, under a new name of its own. */
+export function pinOf(disk: DiskSummary): PinnedDisk {
+  const { id, name, deviceLine, sizeBytes, unitBytes, totalUnits, epoch, commits, unitsStored, kept } = disk;
+  const spec = { name, deviceLine, sizeBytes, unitBytes, totalUnits };
+  const pin = randomDiskId();
+  return { ...spec, pin, diskId: id, pinnedAtMs: Date.now(), epoch, commits, unitsStored, kept };
+}
+
+/** The order of a list of pins. */
+export function byPinning(a: PinnedDisk, b: PinnedDisk): number {
+  return a.pinnedAtMs - b.pinnedAtMs || (a.pin < b.pin ? -1 : 1);
 }
 
 /** What the outside sees of a disk that cannot be read. */
@@ -78,6 +110,7 @@ export function unreadable(id: string, kept: DiskSummary['kept'], problem: strin
     id,
     createdAtMs: 0,
     epoch: 0,
+    commits: 0,
     unitsStored: 0,
     kept,
     problem,

@@ -88,6 +88,14 @@ export class UnitMap {
     return { pages, stored };
   }
 
+  /** The same, and from then on its own. */
+  copy(): UnitMap {
+    const map = new UnitMap();
+    for (const [page, bytes] of this.#pages) map.#pages.set(page, bytes);
+    map.#stored = this.#stored;
+    return map;
+  }
+
   apply(change: UnitMapChange): void {
     for (const [page, bytes] of change.pages) this.#pages.set(page, bytes);
     this.#stored = change.stored;

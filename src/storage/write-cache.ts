@@ -1,7 +1,7 @@
 import type { Durability, MediaCommit, StoreError, TableShard } from '../flash/media-store.ts';
 import type { CacheMode } from './cache-mode.ts';
 import { CachedGroup } from './cached-group.ts';
-import type { DiskSummary, OpenDisk } from './catalogue.ts';
+import type { DiskSummary, DiskVersion, OpenDisk } from './catalogue.ts';
 import { checkCommit } from './disk-spec.ts';
 import { closedDisk } from './errors.ts';
 
@@ -94,6 +94,10 @@ export class WriteCache implements OpenDisk {
 
   get summary(): DiskSummary {
     return this.#disk.summary;
+  }
+
+  version(): DiskVersion {
+    return this.#disk.version();
   }
 
   get onlost(): ((error: Error) => void) | undefined {

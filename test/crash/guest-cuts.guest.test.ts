@@ -33,6 +33,11 @@ function noting(inner: DiskCatalogue, commits: MediaCommit[]): DiskCatalogue {
     rename: (id, name) => inner.rename(id, name),
     wipe: (id) => inner.wipe(id),
     remove: (id) => inner.remove(id),
+    fork: (id, name) => inner.fork(id, name),
+    pin: (id) => inner.pin(id),
+    pins: () => inner.pins(),
+    forkPin: (pin, name) => inner.forkPin(pin, name),
+    unpin: (pin) => inner.unpin(pin),
     async open(id) {
       const disk = await inner.open(id);
       const commit = disk.commit.bind(disk);
@@ -43,6 +48,7 @@ function noting(inner: DiskCatalogue, commits: MediaCommit[]): DiskCatalogue {
         onlost: { value: undefined, writable: true },
         readUnit: { value: (unit: number) => disk.readUnit(unit) },
         loadTable: { value: () => disk.loadTable() },
+        version: { value: () => disk.version() },
         unitsStored: { value: () => disk.unitsStored() },
         spareUnit: { value: undefined },
         close: { value: () => disk.close() },

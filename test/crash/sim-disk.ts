@@ -5,7 +5,7 @@ import {
   type StoreErrorCode,
   type TableShard,
 } from '../../src/flash/media-store.ts';
-import type { DiskSummary, OpenDisk } from '../../src/storage/catalogue.ts';
+import type { DiskSummary, DiskVersion, OpenDisk } from '../../src/storage/catalogue.ts';
 import type { Random } from '../fuzz/random.ts';
 import type { SimTime } from './sim-time.ts';
 
@@ -80,9 +80,14 @@ export class SimDisk implements OpenDisk {
       totalUnits,
       createdAtMs: 0,
       epoch: 1,
+      commits: this.commits,
       unitsStored: this.unitsStored(),
       kept: 'memory',
     };
+  }
+
+  version(): DiskVersion {
+    return { epoch: 1, commits: this.commits };
   }
 
   unitsStored(): number {

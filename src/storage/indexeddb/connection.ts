@@ -2,10 +2,10 @@ import { StoreError } from '../../flash/media-store.ts';
 import { openDatabase } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import { isConnectionFailure, lostError, storeError } from './errors.ts';
-import { DISK_STORES } from './layout.ts';
+import { DISK_SCHEMA } from './layout.ts';
 
 /**
- * The connection of one open disk. Browsers drop connections: Safari when a tab sleeps, Chromium when
+ * The connection to one database of an open disk. Browsers drop connections: Safari when a tab sleeps, Chromium when
  * its storage process dies, all of them when site data is cleared or another tab deletes the database.
  * A dropped connection is opened again, once; if that fails the disk is lost.
  */
@@ -77,7 +77,7 @@ export class Connection {
   }
 
   async #open(): Promise<IDBDatabase> {
-    const db = await openDatabase(this.#env, this.#name, DISK_STORES, false);
+    const db = await openDatabase(this.#env, this.#name, DISK_SCHEMA, false);
     if (db === undefined) {
       throw new StoreError(
         'lost',

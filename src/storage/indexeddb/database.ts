@@ -1,7 +1,8 @@
-import { StoreError } from '../../flash/media-store.ts';
+import { StoreError, type Durability } from '../../flash/media-store.ts';
 import { newerVersion } from '../errors.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import { isConnectionFailure, storeError, unavailableError } from './errors.ts';
+import type { Schema } from './layout.ts';
 
 /**
  * Opening, deleting and transacting, as promises. Written on IndexedDB itself: the `idb` package takes
@@ -9,18 +10,15 @@ import { isConnectionFailure, storeError, unavailableError } from './errors.ts';
  * a commit needs neither.
  */
 
-/** IndexedDB's own version number, which says which object stores there are. */
-const SCHEMA_VERSION = 1;
-
 /**
- * Opens a database, making its object stores if it is new.
+ * Opens a database, making the object stores that it has not got yet.
  * @returns undefined when it does not exist and `create` is false; then it is not left behind empty.
  * @throws StoreError `unavailable`, `version`, `quota`, `io`
  */
 export function openDatabase(
   env: IndexedDbEnvironment,
   name: string,
-  stores: readonly string[],
+  schema: Schema,
   create: boolean,
 ): Promise<IDBDatabase | undefined> {
   return new Promise((resolve, reject) => {
@@ -30,7 +28,7 @@ export function openDatabase(
     }
     let request: IDBOpenDBRequest;
     try {
-      request = env.indexedDB.open(name, SCHEMA_VERSION);
+      request = env.indexedDB.open(name, schema.version);
     } catch (error) {
       reject(unavailableError('This browser blocks IndexedDB here', error));
       return;
@@ -48,7 +46,9 @@ export function openDatabase(
         request.transaction?.abort();
         return;
       }
-      for (const store of stores) request.result.createObjectStore(store);
+      const { objectStoreNames } = request.result;
+      for (const store of schema.stores)
+        if (!objectStoreNames.contains(store)) request.result.createObjectStore(store);
     };
     request.onsuccess = () => {
       clearTimeout(timer);
@@ -124,10 +124,11 @@ export function transact<T>(
   stores: readonly string[],
   mode: 'readonly' | 'readwrite',
   work: (tx: IDBTransaction) => T | Promise<T>,
+  durability: Durability = 'relaxed',
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     // A synchronous throw here (the connection is closing) rejects, as all in an executor does.
-    const tx = db.transaction([...stores], mode, { durability: 'relaxed' });
+    const tx = db.transaction([...stores], mode, { durability });
     let value: T;
     let failure: { readonly error: unknown } | undefined;
     tx.oncomplete = () => resolve(value);

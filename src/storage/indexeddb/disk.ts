@@ -1,31 +1,47 @@
-import { StoreError, type Durability, type MediaCommit, type TableShard } from '../../flash/media-store.ts';
-import type { DiskSummary, OpenDisk } from '../catalogue.ts';
+import type { StoreError } from '../../flash/media-store.ts';
+import { type Durability, type MediaCommit, type TableShard } from '../../flash/media-store.ts';
+import type { DiskSummary, DiskVersion, OpenDisk } from '../catalogue.ts';
 import { seal, SEAL_BYTES, unseal } from '../checksum.ts';
-import { checkCommit, commitUnderWay, isIndex, MAX_UNITS } from '../disk-spec.ts';
-import { closedDisk, missingDisk, notify } from '../errors.ts';
-import { parseSuperblock, summaryOf, type Superblock } from '../superblock.ts';
-import { UNIT_MAP_PAGE_BYTES, UnitMap } from '../unit-map.ts';
-import { Connection } from './connection.ts';
-import { openDatabase, result, transact } from './database.ts';
+import { copiedCommit } from '../copied-commit.ts';
+import { checkCommit, commitUnderWay } from '../disk-spec.ts';
+import { closedDisk, notify } from '../errors.ts';
+import { summaryOf, type Superblock } from '../superblock.ts';
+import { UnitMap } from '../unit-map.ts';
+import { transact } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import { overtakenError, storeError } from './errors.ts';
-import { DISK_STORES, SUPERBLOCK_KEY } from './layout.ts';
+import { OWN_PAGES } from './layout.ts';
 import type { HeldLock } from './lock.ts';
-import { UnitReader } from './unit-reader.ts';
+import { OpenLayer, type LayerParts } from './open-layer.ts';
+import { keyRange, numbered, readSuperblock } from './records.ts';
 import { writeCommit, type SealedCommit } from './write-commit.ts';
 
 /** Unit buffers kept from one commit to the next: 2 MiB of usual units. */
 const KEPT_UNIT_BUFFERS = 64;
 
-/** One disk in IndexedDB, open. Made by {@link openIndexedDbDisk}. */
+/** A database that was opened, and what is in it. */
+export type LoadedLayer = Pick<LayerParts, 'name' | 'db' | 'units'>;
+
+/** What opening a disk has found. */
+export interface LoadedDisk {
+  readonly superblock: Superblock;
+  /** Units of the disk. Where there are no layers below, the very map of the top layer. */
+  readonly map: UnitMap;
+  readonly top: LoadedLayer;
+  /** What it was forked from, nearest first; never written. */
+  readonly bases: readonly LoadedLayer[];
+}
+
+/** One disk in IndexedDB, open. Made by openIndexedDbDisk (open-disk.ts). */
 export class IndexedDbDisk implements OpenDisk {
   onlost: ((error: Error) => void) | undefined;
   readonly #env: IndexedDbEnvironment;
-  readonly #connection: Connection;
   readonly #letGo: () => Promise<void>;
-  readonly #isExclusive: boolean;
-  readonly #reader: UnitReader;
-  readonly #map: UnitMap;
+  /** A lock keeps everybody else away. */
+  readonly isExclusive: boolean;
+  #top: OpenLayer;
+  #bases: readonly OpenLayer[];
+  #map: UnitMap;
   /**
    * Units are sealed in these, used again at each commit. One buffer a unit: `put` would clone the whole of
    * a shared one.
@@ -33,33 +49,33 @@ export class IndexedDbDisk implements OpenDisk {
   readonly #sealedUnits: Uint8Array<ArrayBuffer>[] = [];
   #superblock: Superblock;
   #underWay: Promise<void> | undefined;
+  /** While it is set commits wait; see {@link between}. */
+  #pause: Promise<void> | undefined;
   /** Set when it was closed or lost: what every call rejects with from then on. */
   #end: StoreError | undefined;
+  #isLost = false;
   #closing: Promise<void> | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(
-    env: IndexedDbEnvironment,
-    databaseName: string,
-    db: IDBDatabase,
-    lock: HeldLock,
-    letGo: () => Promise<void>,
-    superblock: Superblock,
-    map: UnitMap,
-  ) {
+  constructor(env: IndexedDbEnvironment, loaded: LoadedDisk, lock: HeldLock, letGo: () => Promise<void>) {
     this.#env = env;
     this.#letGo = letGo;
-    this.#isExclusive = lock.excludes;
-    this.#superblock = superblock;
-    this.#map = map;
-    this.#reader = new UnitReader((units, deliver) => this.#fetch(units, deliver));
-    this.#connection = new Connection(env, databaseName, db, (reopened) => this.#verify(reopened));
-    this.#connection.onlost = (error) => this.#lose(error);
+    this.isExclusive = lock.excludes;
+    this.#superblock = loaded.superblock;
+    this.#map = loaded.map;
+    this.#top = this.#topLayer(loaded.top);
+    // Nobody writes to them, and they stay as long as a disk needs them: there is nothing to verify.
+    this.#bases = loaded.bases.map((base) => this.#layer(base, async () => undefined));
     lock.onstolen = () => this.#lose(overtakenError());
   }
 
   get summary(): DiskSummary {
     return summaryOf(this.#superblock, 'indexeddb');
+  }
+
+  version(): DiskVersion {
+    const { epoch, commits } = this.#superblock;
+    return { epoch, commits };
   }
 
   unitsStored(): number {
@@ -79,7 +95,7 @@ export class IndexedDbDisk implements OpenDisk {
 
   async loadTable(): Promise<readonly TableShard[]> {
     if (this.#end !== undefined) throw this.#end;
-    return this.#connection.use(async (db) => {
+    return this.#top.connection.use(async (db) => {
       const all = await transact(db, ['table'], 'readonly', (tx) => numbered(this.#env, tx, 'table'));
       return all.map(([shard, record]) => ({ shard, bytes: unseal(record, `Table shard ${shard}`) }));
     });
@@ -89,34 +105,65 @@ export class IndexedDbDisk implements OpenDisk {
   commit(commit: MediaCommit, durability: Durability): Promise<void> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     if (this.#underWay !== undefined) return Promise.reject(commitUnderWay());
-    let sealed: SealedCommit;
     try {
       checkCommit(commit, this.#superblock);
-      sealed = this.#seal(commit, durability);
     } catch (error) {
       return Promise.reject(storeError(error));
     }
-    // Repeating is safe: every put and every range delete states what shall be, not what to change, and
-    // so do the unit map and the count; the epoch, checked inside, proves that nobody wrote in between.
-    const written = this.#connection
-      .use((db) => writeCommit(db, sealed, (superblock) => this.#kept(superblock, sealed)))
-      .finally(() => {
-        this.#underWay = undefined;
-        if (this.#sealedUnits.length > KEPT_UNIT_BUFFERS) this.#sealedUnits.length = KEPT_UNIT_BUFFERS;
-      });
+    const written = this.#pause
+      ? this.#writeAfter(this.#pause, commit, durability)
+      : this.#write(commit, durability);
     // Also awaited by `close`, which does not care how it ended.
-    this.#underWay = written.catch(() => undefined);
+    this.#underWay = written.then(
+      () => this.#ended(),
+      () => this.#ended(),
+    );
     return written;
   }
 
   close(): Promise<void> {
     this.#end ??= closedDisk();
     this.#closing ??= (async () => {
+      await this.#pause;
       await this.#underWay;
-      this.#connection.close();
+      this.#closeLayers();
       await this.#release();
     })();
     return this.#closing;
+  }
+
+  /**
+   * Runs `work` when the commit that is under way has ended, and lets later ones wait until `work` has. Only in
+   * there may {@link moveTo} be called. Rejects as `work` does, or `lost`; neither ends the disk.
+   */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#end !== undefined) return Promise.reject(this.#end);
+    const before = [this.#pause, this.#underWay];
+    const turn = Promise.all(before).then(() => {
+      if (this.#end !== undefined) throw this.#end;
+      return work();
+    });
+    const ended = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#pause = ended;
+    void ended.then(() => {
+      if (this.#pause === ended) this.#pause = undefined;
+    });
+    return turn;
+  }
+
+  /** From now on the disk is a new, empty layer, and what it was lies below that, never to be written again. */
+  moveTo(layer: Omit<LoadedLayer, 'units'>): void {
+    if (this.#isLost) {
+      layer.db.close();
+      return;
+    }
+    if (this.#map === this.#top.units) this.#map = this.#map.copy();
+    this.#bases = [this.#top, ...this.#bases];
+    this.#superblock = { ...this.#superblock, unitsOwn: 0 };
+    this.#top = this.#topLayer({ ...layer, units: new UnitMap() });
   }
 
   /** Another tab asked for the disk. A commit under way ends as it will: whoever opens the disk waits for it. */
@@ -124,28 +171,67 @@ export class IndexedDbDisk implements OpenDisk {
     this.#lose(overtakenError());
   }
 
+  /** Nobody knows any more what the disk is made of; whoever opens it again will. */
+  abandon(error: StoreError): void {
+    this.#lose(error);
+  }
+
   /** The catalogue renamed this disk. */
   renamed(superblock: Superblock): void {
     this.#superblock = { ...this.#superblock, name: superblock.name };
   }
 
+  async #writeAfter(pause: Promise<void>, commit: MediaCommit, durability: Durability): Promise<void> {
+    // The caller may change its bytes meanwhile.
+    const copy = copiedCommit(commit);
+    await pause;
+    await this.#write(copy, durability);
+  }
+
+  /** Begins at once if the connection is there. */
+  #write(commit: MediaCommit, durability: Durability): Promise<void> {
+    let sealed: SealedCommit;
+    try {
+      sealed = this.#seal(commit, durability);
+    } catch (error) {
+      return Promise.reject(storeError(error));
+    }
+    // Repeating is safe: every put and every range delete states what shall be, not what to change, and
+    // so do the unit map and the counts; the epoch, checked inside, proves that nobody wrote in between.
+    return this.#top.connection.use((db) =>
+      writeCommit(db, sealed, (superblock) => this.#kept(superblock, sealed)),
+    );
+  }
+
+  #ended(): void {
+    this.#underWay = undefined;
+    if (this.#sealedUnits.length > KEPT_UNIT_BUFFERS) this.#sealedUnits.length = KEPT_UNIT_BUFFERS;
+  }
+
   #seal(commit: MediaCommit, durability: Durability): SealedCommit {
+    const { units } = this.#top;
     const change = this.#map.change(commit);
+    const own = units === this.#map ? undefined : units.change(commit);
     return {
       superblock: this.#superblock,
-      isExclusive: this.#isExclusive,
+      isExclusive: this.isExclusive,
       durability,
-      // A delete of nothing still costs a millisecond, and GC erases what it has just emptied as well.
+      // A delete of nothing still costs a millisecond, and GC erases what it has just emptied as well. What is in a
+      // layer below is only forgotten.
       erased: commit.erased.flatMap((run) => {
-        const held = this.#map.trim(run);
-        return held === undefined ? [] : [this.#keyRange(held.first, held.first + held.count - 1)];
+        const held = units.trim(run);
+        return held === undefined ? [] : [keyRange(this.#env, held.first, held.first + held.count - 1)];
       }),
       // Copies: units and table go on changing in place, and an attempt that has to wait for the connection,
       // or is repeated, must write the same.
       units: commit.units.map(({ unit, bytes }, i) => [unit, seal(bytes, this.#unitBuffer(i))] as const),
       shards: commit.shards.map(({ shard, bytes }) => [shard, seal(bytes)] as const),
-      pages: [...change.pages].map(([page, bytes]) => [page, seal(bytes)] as const),
+      pages: [
+        ...Array.from(change.pages, ([page, bytes]) => [page, seal(bytes)] as const),
+        ...Array.from(own?.pages ?? [], ([page, bytes]) => [OWN_PAGES + page, seal(bytes)] as const),
+      ],
       change,
+      own,
     };
   }
 
@@ -154,32 +240,27 @@ export class IndexedDbDisk implements OpenDisk {
   }
 
   /** Runs in the `complete` event itself, so that reads queued behind the commit meet the new map. */
-  #kept(superblock: Superblock, sealed: SealedCommit): void {
+  #kept(superblock: Superblock, { change, own }: SealedCommit): void {
     this.#superblock = superblock;
-    this.#map.apply(sealed.change);
+    this.#map.apply(change);
+    if (own) this.#top.units.apply(own);
   }
 
   async #read(unit: number): Promise<Uint8Array | undefined> {
-    const record = await this.#reader.read(unit);
+    // Chosen now: a layer keeps what it has when another one is put on top of it.
+    const layer = this.#top.units.has(unit) ? this.#top : this.#bases.find(({ units }) => units.has(unit));
+    const record = await layer?.read(unit);
     // It may have been erased while the read waited for a commit.
     if (record === undefined && !this.#map.has(unit)) return undefined;
     return unseal(record, `Unit ${unit}`, this.#superblock.unitBytes);
   }
 
-  async #fetch(units: readonly number[], deliver: (unit: number, record: unknown) => void): Promise<void> {
-    const left = new Set(units);
-    await this.#connection.use((db) =>
-      transact(db, ['units'], 'readonly', (tx) => {
-        const store = tx.objectStore('units');
-        for (const unit of left) {
-          const request = store.get(unit);
-          request.onsuccess = () => {
-            left.delete(unit);
-            deliver(unit, request.result);
-          };
-        }
-      }),
-    );
+  #topLayer(loaded: LoadedLayer): OpenLayer {
+    return this.#layer(loaded, (db) => this.#verify(db));
+  }
+
+  #layer(loaded: LoadedLayer, verify: LayerParts['verify']): OpenLayer {
+    return new OpenLayer(this.#env, { ...loaded, verify, onlost: (error) => this.#lose(error) });
   }
 
   /** After a reopening: is it still this disk, and still ours? */
@@ -188,96 +269,25 @@ export class IndexedDbDisk implements OpenDisk {
     if (superblock.epoch !== this.#superblock.epoch) throw overtakenError();
   }
 
-  /** Once: after that the lock may be another opener's. */
+  /** Once: after that the lock may be another opener's, so nothing may still be changing what the disk is made of. */
   #release(): Promise<void> {
-    this.#released ??= this.#letGo();
+    this.#released ??= (async () => {
+      await this.#pause;
+      await this.#letGo();
+    })();
     return this.#released;
   }
 
   #lose(error: StoreError): void {
-    if (this.#end !== undefined) return;
+    if (this.#isLost || this.#end !== undefined) return;
+    this.#isLost = true;
     this.#end = error;
-    this.#connection.close();
+    this.#closeLayers();
     void this.#release();
     notify(this.onlost, this.#end);
   }
 
-  #keyRange(first: number, last: number): IDBKeyRange {
-    return keyRange(this.#env, first, last);
+  #closeLayers(): void {
+    for (const layer of [this.#top, ...this.#bases]) layer.close();
   }
-}
-
-/**
- * Opens the database of a disk, counts its epoch up and loads the unit map; the table and the data stay
- * where they are. The disk calls `letGo` when it is closed or lost.
- * @throws StoreError `missing`, `corrupt`, `version`, and what opening a database can meet
- */
-export async function openIndexedDbDisk(
-  env: IndexedDbEnvironment,
-  databaseName: string,
-  id: string,
-  lock: HeldLock,
-  letGo: () => Promise<void>,
-): Promise<IndexedDbDisk> {
-  const db = await openDatabase(env, databaseName, DISK_STORES, false);
-  if (db === undefined) throw missingDisk();
-  try {
-    const loaded = await transact(db, ['superblock', 'map'], 'readwrite', async (tx) => {
-      const [record, pages] = await Promise.all([
-        result<unknown>(tx.objectStore('superblock').get(SUPERBLOCK_KEY)),
-        numbered(env, tx, 'map'),
-      ]);
-      const before = parseSuperblock(record, id);
-      const superblock = { ...before, epoch: before.epoch + 1 };
-      const map = UnitMap.load(
-        pages.map(([page, sealed]) => [page, unseal(sealed, `Unit map page ${page}`, UNIT_MAP_PAGE_BYTES)]),
-        superblock.unitsStored,
-        superblock.totalUnits,
-      );
-      tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
-      return { superblock, map };
-    });
-    return new IndexedDbDisk(env, databaseName, db, lock, letGo, loaded.superblock, loaded.map);
-  } catch (error) {
-    db.close();
-    throw storeError(error);
-  }
-}
-
-/** The superblock of an open database. @throws StoreError `corrupt`, `version`, or the browser's own error */
-export async function readSuperblock(db: IDBDatabase, id: string): Promise<Superblock> {
-  return parseSuperblock(
-    await transact(db, ['superblock'], 'readonly', (tx) =>
-      result<unknown>(tx.objectStore('superblock').get(SUPERBLOCK_KEY)),
-    ),
-    id,
-  );
-}
-
-/** Every record of a store with its number. Keys of other types cannot be in the range; fractions are refused. */
-async function numbered(
-  env: IndexedDbEnvironment,
-  tx: IDBTransaction,
-  name: 'table' | 'map',
-): Promise<readonly (readonly [number, unknown])[]> {
-  const store = tx.objectStore(name);
-  const range = keyRange(env, 0, MAX_UNITS);
-  const [keys, records] = await Promise.all([
-    result(store.getAllKeys(range)),
-    result<unknown[]>(store.getAll(range)),
-  ]);
-  return keys.map((key, i) => {
-    if (!isIndex(key, MAX_UNITS)) {
-      throw new StoreError(
-        'corrupt',
-        'A record of this disk has an impossible number; restore the disk from an export or wipe it.',
-      );
-    }
-    return [key, records[i]] as const;
-  });
-}
-
-function keyRange(env: IndexedDbEnvironment, first: number, last: number): IDBKeyRange {
-  if (env.keyRange === undefined) throw new TypeError('no IDBKeyRange');
-  return env.keyRange.bound(first, last);
 }

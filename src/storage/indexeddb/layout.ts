@@ -5,13 +5,40 @@
  * 32 MiB where clearing an object store of its records took 120 ms, and grows with them.
  */
 
-export const CATALOGUE_STORES = ['disks', 'garbage'] as const;
+/** IndexedDB's own version number, which says which object stores there are. */
+export interface Schema {
+  readonly version: number;
+  readonly stores: readonly string[];
+}
+
+export const CATALOGUE_STORES = ['disks', 'garbage', 'pins'] as const;
+/** Version 1 had no pins. A program that knows only that one is kept out: it would forget layers below a disk. */
+export const CATALOGUE_SCHEMA: Schema = { version: 2, stores: CATALOGUE_STORES };
 
 /** Units, block table, unit map and superblock: a commit's transaction spans all four. */
 export const DISK_STORES = ['units', 'table', 'map', 'superblock'] as const;
+export const DISK_SCHEMA: Schema = { version: 1, stores: DISK_STORES };
+
+/**
+ * In `map`, pages from here on say which units are in this very layer. Only a layer above others has them. Pages of
+ * the unit map itself end at 2^17.
+ */
+export const OWN_PAGES = 2 ** 20;
 
 /** Key of the only record in `superblock`. */
 export const SUPERBLOCK_KEY = 0;
+
+/** A database of a disk, without what is the same for all of them: `ID:GENERATION`. */
+export type Layer = string;
+
+export function layerOf(id: string, generation: number): Layer {
+  return `${id}:${generation}`;
+}
+
+/** The disk that a layer was made for. */
+export function diskOfLayer(layer: Layer): string {
+  return layer.slice(0, layer.lastIndexOf(':'));
+}
 
 export class Names {
   readonly #base: string;
@@ -28,12 +55,16 @@ export class Names {
     return `${this.#base}:catalogue`;
   }
 
-  /** Each wipe begins a new database: its generation is one higher. */
+  /** Each wipe, and each fork, begins a new database: its generation is one higher. */
   disk(id: string, generation: number): string {
-    return `${this.#base}:disk:${id}:${generation}`;
+    return this.layer(layerOf(id, generation));
   }
 
-  /** True for names that {@link disk} may have made: nothing else is ever deleted. */
+  layer(layer: Layer): string {
+    return `${this.#base}:disk:${layer}`;
+  }
+
+  /** True for names that {@link layer} may have made: nothing else is ever deleted. */
   isDisk(name: string): boolean {
     return name.startsWith(`${this.#base}:disk:`);
   }

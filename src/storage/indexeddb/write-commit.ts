@@ -15,8 +15,11 @@ export interface SealedCommit {
   readonly erased: readonly IDBKeyRange[];
   readonly units: readonly (readonly [number, Uint8Array])[];
   readonly shards: readonly (readonly [number, Uint8Array])[];
+  /** Of both maps. */
   readonly pages: readonly (readonly [number, Uint8Array])[];
   readonly change: UnitMapChange;
+  /** What becomes of the units in this layer, where there are layers below it. */
+  readonly own: UnitMapChange | undefined;
 }
 
 /**
@@ -39,7 +42,9 @@ export function writeCommit(
     const tx = db.transaction([...DISK_STORES], 'readwrite', { durability: commit.durability });
     const { superblock: ours, isExclusive } = commit;
     let failure: unknown;
-    let written: Superblock = { ...ours, unitsStored: commit.change.stored };
+    // Safe to repeat: counted from what we know, not from what is there.
+    let written: Superblock = { ...ours, commits: ours.commits + 1, unitsStored: commit.change.stored };
+    if (commit.own) written = { ...written, unitsOwn: commit.own.stored };
     let wasRenamed = false;
     tx.oncomplete = () => {
       // Too late to roll back; that a lock was taken away is told all the same.
