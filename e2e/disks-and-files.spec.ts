@@ -22,6 +22,11 @@ test('disks are made, renamed, reset and deleted', async ({ page }) => {
   await page.getByTestId('rename-save').click();
   const renamed = page.getByTestId('disk-row').filter({ hasText: 'class-b' });
   await expect(renamed).toBeVisible();
+  await renamed.getByTestId('disk-fork').click();
+  await expect(page.getByTestId('fork-input')).toHaveValue('class-b (fork)');
+  await page.getByTestId('fork-input').fill('class-c');
+  await page.getByTestId('fork-save').click();
+  await expect(page.getByTestId('disk-row').filter({ hasText: 'class-c' })).toBeVisible();
   await renamed.getByTestId('disk-wipe').click();
   await page.getByTestId('confirm').click();
   await renamed.getByTestId('disk-delete').click();

@@ -218,6 +218,13 @@ export class LabServer implements LabRemote {
     await (await this.find(id)).remove(id);
   }
 
+  async forkDisk(id: string, name: string): Promise<DiskRow> {
+    const catalogue = await this.find(id);
+    // What the guest was told is kept has to be in the fork, even if it waits in a write cache.
+    if (this.lab?.diskId === id) await this.lab.settleDisk();
+    return this.row(await catalogue.fork(id, name));
+  }
+
   async exportDisk(id: string, kind: DiskFileKind, port: MessagePort): Promise<void> {
     const disk = await (await this.find(id)).open(id);
     try {

@@ -42,7 +42,7 @@ export function storeAll(disk: OpenDisk): void {
   if (disk instanceof WriteCache) disk.settle('strict').catch(() => undefined);
 }
 
-/** Resolves when nothing waits in a cache, whatever its mode. Rejects with StoreError. */
+/** Stores what waits in a cache, so that the disk holds all that was acknowledged until now. Rejects with StoreError. */
 export async function settleCache(disk: OpenDisk): Promise<void> {
   if (disk instanceof WriteCache) await disk.settle('strict');
 }

@@ -24,6 +24,7 @@ import {
   cacheModeOf,
   closeDisk,
   losePower,
+  settleCache,
   storeAll,
   tellFailures,
 } from './disk-cache.ts';
@@ -153,6 +154,11 @@ export class Lab {
   /** Units the open disk holds now. */
   get unitsStored(): number | undefined {
     return this.running?.disk.unitsStored();
+  }
+
+  /** What the guest was told is stored is on the disk, where it can be forked. Rejects with StoreError. */
+  async settleDisk(): Promise<void> {
+    if (this.running) await settleCache(this.running.disk);
   }
 
   // Power ----------------------------------------------------------------------------------------

@@ -134,6 +134,11 @@ export interface LabRemote {
   renameDisk(id: string, name: string): Promise<DiskRow>;
   wipeDisk(id: string): Promise<DiskRow>;
   removeDisk(id: string): Promise<void>;
+  /**
+   * A second disk with the content of this one, also while its machine runs here: then as if the plug had been pulled
+   * at this moment. Rejects when another tab has the disk.
+   */
+  forkDisk(id: string, name: string): Promise<DiskRow>;
   /** Sends a disk that is not in use as a file over the port; resolves when all was sent. */
   exportDisk(id: string, kind: DiskFileKind, port: MessagePort): Promise<void>;
   /** Makes a disk of files: whole, or not at all. The port tells how far it is. */

@@ -9,6 +9,7 @@ import type {
   PowerState,
   RememberedTarget,
 } from '../rpc/protocol.ts';
+import { forkName } from './state/fork-name.ts';
 import { blobSink, exportDisk, importDisk } from './state/disk-files.ts';
 import { shellApi, type LabShell } from './lab-api-shell.ts';
 import { traceApi, type LabTrace } from './lab-api-trace.ts';
@@ -87,6 +88,11 @@ export interface LabDisk {
   /** Factory reset: every chunk free, no data. */
   wipe(idOrName: string): Promise<void>;
   remove(idOrName: string): Promise<void>;
+  /**
+   * A second disk with the content of this one, which takes room only for what is written from then on; also while
+   * the machine is on. Called `NAME (fork)` by default. It is not chosen.
+   */
+  fork(idOrName: string, name?: string): Promise<DiskRow>;
   /** The disk as a container file (by default), or its image for qemu-nvme in a tar archive; not while it is on. */
   export(idOrName: string, kind?: DiskFileKind): Promise<Blob>;
   /**
@@ -186,6 +192,10 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
       rename: async (idOrName, name) => lab.renameDisk((await find(idOrName)).id, name),
       wipe: async (idOrName) => lab.wipeDisk((await find(idOrName)).id),
       remove: async (idOrName) => lab.removeDisk((await find(idOrName)).id),
+      fork: async (idOrName, name) => {
+        const disk = await find(idOrName);
+        return lab.forkDisk(disk.id, name ?? forkName(disk.name));
+      },
       export: async (idOrName, kind = 'container') => {
         const { id } = await find(idOrName);
         const sink = blobSink();

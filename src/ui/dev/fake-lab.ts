@@ -190,6 +190,11 @@ class FakeLab implements LabRemote {
     this.#disks = this.#disks.filter((d) => d.id !== id);
   }
 
+  async forkDisk(id: string, name: string) {
+    const { deviceLine, sizeBytes, kept } = this.#disk(id);
+    return this.createDisk(name, deviceLine, sizeBytes, kept === 'memory' ? 'memory' : 'indexeddb');
+  }
+
   async exportDisk(_id: string, _kind: DiskFileKind, port: MessagePort): Promise<void> {
     let pieces = 0;
     await new Promise<void>((resolve) => {

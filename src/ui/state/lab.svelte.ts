@@ -228,6 +228,13 @@ export class LabState {
     await this.refreshDisks();
   }
 
+  /** Works while the machine is on, too. */
+  async forkDisk(id: string, name: string): Promise<DiskRow> {
+    const fork = await this.connected().forkDisk(id, name);
+    await this.refreshDisks();
+    return fork;
+  }
+
   async removeDisk(id: string): Promise<void> {
     await this.#release();
     await this.connected().removeDisk(id);
