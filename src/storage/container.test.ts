@@ -149,6 +149,28 @@ describe.each(Object.entries(places))('a container of a disk in %s', (_name, mak
     }
   });
 
+  it('of a fork is that of a disk with its content, and can be imported', async () => {
+    const catalogue = makePlace();
+    const { id } = await filled(catalogue, 120);
+    const change = {
+      erased: [{ first: 30, count: 60 }],
+      units: [5, 33, 600].map((unit) => ({ unit, bytes: bytesOf(unit) })),
+      shards: [{ shard: 3, bytes: bytesOf(77, 500) }],
+    };
+    const fork = await catalogue.fork(id, spec.name);
+    await opened(catalogue, fork.id, async (disk) => disk.commit(change, 'relaxed'));
+    await opened(catalogue, id, async (disk) => disk.commit({ ...change, units: [] }, 'relaxed'));
+    const plain = new MemoryCatalogue();
+    const same = await filled(plain, 120);
+    await opened(plain, same.id, async (disk) => disk.commit(change, 'relaxed'));
+    const file = await exported(catalogue, fork.id);
+    expect(sha(file)).toBe(sha(await exported(plain, same.id)));
+    const back = await imported(catalogue, file);
+    expect(sha(await exported(catalogue, back.id))).toBe(sha(file));
+    await catalogue.remove(id);
+    expect(sha(await exported(catalogue, fork.id))).toBe(sha(file));
+  });
+
   it('of an empty disk is small', async () => {
     const catalogue = makePlace();
     const { id } = await catalogue.create(spec);

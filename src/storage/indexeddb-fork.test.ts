@@ -4,6 +4,7 @@ import type { MediaCommit } from '../flash/media-store.ts';
 import type { DiskSpec, OpenDisk } from './catalogue.ts';
 import { FakeLocks } from './fake-locks.ts';
 import { IndexedDbCatalogue } from './indexeddb.ts';
+import { WriteCache } from './write-cache.ts';
 
 /** What becomes of databases when disks are forked: which there are, and what a tab that dies leaves. */
 
@@ -231,7 +232,74 @@ describe('databases of forked disks', () => {
   });
 });
 
+describe('a disk that was never forked', () => {
+  it('commits with the requests that it takes, and opens one database', async () => {
+    const id = await made(put(1, 0));
+    const opening = vi.spyOn(indexedDB, 'open');
+    const disk = await catalogue.open(id);
+    expect(opening.mock.calls.map(([name]) => name)).toEqual([
+      'lightnvm-lab:catalogue',
+      `lightnvm-lab:disk:${id}:1`,
+    ]);
+    const asked: string[] = [];
+    for (const method of ['get', 'put', 'delete'] as const) {
+      const real = IDBObjectStore.prototype[method] as (...args: unknown[]) => IDBRequest;
+      vi.spyOn(IDBObjectStore.prototype, method).mockImplementation(function (
+        this: IDBObjectStore,
+        ...args: unknown[]
+      ) {
+        asked.push(`${method} ${this.name}`);
+        return real.apply(this, args) as never;
+      });
+    }
+    await disk.commit({ ...put(2, 0, 1), erased: [{ first: 0, count: 5 }] }, 'relaxed');
+    const all = [
+      'get superblock',
+      'delete units',
+      'put units',
+      'put units',
+      'put table',
+      'put map',
+      'put superblock',
+    ];
+    expect(asked).toEqual(all);
+    await disk.close();
+    // A fork has one more, when its own map changes.
+    const fork = await catalogue.open((await catalogue.fork(id, 'fork')).id);
+    asked.length = 0;
+    await fork.commit({ ...put(3, 0), erased: [{ first: 0, count: 5 }] }, 'relaxed');
+    expect(asked).toEqual([
+      'get superblock',
+      'put units',
+      'put table',
+      'put map',
+      'put map',
+      'put superblock',
+    ]);
+    asked.length = 0;
+    await fork.commit(put(4, 0), 'relaxed');
+    expect(asked).toEqual(['get superblock', 'put units', 'put table', 'put superblock']);
+    await fork.close();
+  });
+});
+
 describe('a disk that is forked while it runs', () => {
+  it('behind a write cache has in the fork what was settled', async () => {
+    const id = await made(put(1, 0));
+    const cache = new WriteCache(await catalogue.open(id), 'writeback');
+    void cache.commit(put(2, 1), 'relaxed');
+    await cache.settle();
+    void cache.commit(put(3, 2), 'relaxed');
+    const forking = catalogue.fork(id, 'fork');
+    const flushed = cache.commit(put(4, 3), 'strict');
+    const fork = await forking;
+    await flushed;
+    expect(cache.version().commits).toBe(3);
+    await cache.close();
+    expect((await valuesIn(catalogue, fork.id)).slice(0, 5)).toEqual([1, 2, -1, -1, -1]);
+    expect((await valuesIn(catalogue, id)).slice(0, 5)).toEqual([1, 2, 3, 4, -1]);
+  });
+
   it('keeps every commit that was acknowledged, in every order', { timeout: 60_000 }, async () => {
     const id = await made();
     let disk: OpenDisk = await catalogue.open(id);

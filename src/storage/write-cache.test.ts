@@ -54,6 +54,16 @@ describe('writeback', () => {
     expect([disk.commits, cache.unstored, [...disk.platter.units.keys()]]).toEqual([1, 0, [1, 2]]);
   });
 
+  it('has the version of what is stored', async () => {
+    const { time, cache } = setUp('writeback');
+    void cache.commit(put(1), 'relaxed');
+    void cache.commit(put(2), 'relaxed');
+    expect(cache.version()).toEqual({ epoch: 1, commits: 0 });
+    await pass(time, 100 + COMMIT_MS);
+    expect(cache.version()).toEqual({ epoch: 1, commits: 1 });
+    expect(cache.summary.commits).toBe(1);
+  });
+
   it('answers no more than 16 MiB before they are stored', async () => {
     const { time, cache } = setUp('writeback');
     for (let i = 0; i < 16; i++) expect(cache.commit(put(i), 'relaxed')).toBeUndefined();
