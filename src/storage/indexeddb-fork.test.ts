@@ -393,6 +393,41 @@ describe('a disk that is forked while it runs', () => {
     }
   });
 
+  it('is let go when the fork under way has ended, and not before', async () => {
+    const id = await made(put(1, 0));
+    const slow = new Proxy(indexedDB, {
+      get: (target, name) =>
+        name !== 'open'
+          ? (Reflect.get(target, name) as unknown)
+          : (database: string, version?: number) => {
+              const request = target.open(database, version);
+              let late: ((event: Event) => void) | null = null;
+              request.addEventListener('success', (event) => setTimeout(() => late?.(event), 30));
+              Object.defineProperty(request, 'onsuccess', {
+                set: (listener: (event: Event) => void) => (late = listener),
+              });
+              return request;
+            },
+    });
+    const tab = new IndexedDbCatalogue({ ...env, indexedDB: slow });
+    const disk = await tab.open(id);
+    let hasEnded = false;
+    const forking = tab
+      .fork(id, 'fork')
+      .catch((error: unknown) => error as Error)
+      .finally(() => (hasEnded = true));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const other = new IndexedDbCatalogue(env);
+    await other.takeOver(id);
+    expect(hasEnded).toBe(true);
+    await expect(disk.commit(put(2, 1), 'relaxed')).rejects.toMatchObject({ code: 'lost' });
+    await written(id, put(3, 2));
+    const fork = await forking;
+    expect((await valuesIn(other, id)).slice(0, 3)).toEqual([1, -1, 3]);
+    if (!(fork instanceof Error)) expect((await valuesIn(other, fork.id)).slice(0, 3)).toEqual([1, -1, -1]);
+    await removeAll(other);
+  });
+
   it('where there are no locks is one opener’s at a time', async () => {
     const open = { ...env, locks: undefined };
     const [one, two] = [new IndexedDbCatalogue(open), new IndexedDbCatalogue(open)];
