@@ -168,6 +168,29 @@ describe('databases of forked disks', () => {
     await removeAll(catalogue);
   });
 
+  it('are let go, at an opening, when nothing of the disk is in them any more', async () => {
+    const id = await made(put(1, 0, 1), put(1, 9));
+    const fork = await catalogue.fork(id, 'fork');
+    await written(id, put(2, 0));
+    await catalogue.fork(id, 'of the second layer');
+    await written(id, put(3, 1), erase(9, 1));
+    expect((await stored('disks')).get(id)).toEqual({ generation: 3, bases: [`${id}:2`, `${id}:1`] });
+    await written(id, put(4, 2));
+    // Unit 0 is in the second, and the first has nothing that counts.
+    expect((await stored('disks')).get(id)).toEqual({ generation: 3, bases: [`${id}:2`] });
+    expect((await valuesIn(catalogue, id)).slice(0, 3)).toEqual([2, 3, 4]);
+    await written(id, put(5, 0));
+    expect((await valuesIn(catalogue, id)).slice(0, 3)).toEqual([5, 3, 4]);
+    expect((await stored('disks')).get(id)).toEqual({ generation: 3 });
+    expect((await valuesIn(catalogue, fork.id)).slice(0, 3)).toEqual([1, 1, -1]);
+    await expectNothingLeaked();
+    // And it can be forked again as any other.
+    const again = await catalogue.fork(id, 'again');
+    await written(id, erase(0, 9));
+    expect((await valuesIn(catalogue, again.id)).slice(0, 3)).toEqual([5, 3, 4]);
+    await removeAll(catalogue);
+  });
+
   it('read each with one transaction for all that is asked for together', async () => {
     const id = await made(put(1, 0, 1, 2, 3, 4));
     const fork = await catalogue.fork(id, 'fork');

@@ -110,7 +110,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
       await this.#books.inTheMaking(name);
       await this.#make({ superblock, map: [], table: [] }, name);
       alive = setInterval(() => void this.#books.inTheMaking(name).catch(() => undefined), STILL_ALIVE_MS);
-      const disk = await openIndexedDbDisk(
+      const { disk } = await openIndexedDbDisk(
         this.#env,
         this.#names,
         { top, bases: [] },
@@ -160,8 +160,11 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     try {
       const { generation, bases } = await this.#books.disk(id);
       const place = { top: layerOf(id, generation), bases };
-      const disk = await openIndexedDbDisk(this.#env, this.#names, place, lock, () => this.#letGo(id, lock));
+      const letGo = (): Promise<void> => this.#letGo(id, lock);
+      const opened = await openIndexedDbDisk(this.#env, this.#names, place, lock, letGo);
+      const { disk } = opened;
       if (!lock.excludes) await this.#checkNotForked(id, generation, disk);
+      else if (opened.bases.length < bases.length) await this.#dropBases(id, generation, opened.bases);
       this.#inUse.set(id, disk);
       this.#listening.set(
         id,
@@ -369,6 +372,17 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     await this.#books.inTheMaking(database);
     await this.#make({ ...head, superblock }, database);
     return superblock;
+  }
+
+  /** Layers of which a disk has nothing any more are let go. Failing is no harm: it is tried at the next opening. */
+  async #dropBases(id: string, generation: number, bases: readonly Layer[]): Promise<void> {
+    try {
+      await this.#enter(({ disks }) => {
+        if (disks.get(id)?.generation === generation) disks.set(id, { generation, bases });
+      });
+    } catch {
+      // See above.
+    }
   }
 
   /**

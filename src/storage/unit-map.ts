@@ -88,6 +88,26 @@ export class UnitMap {
     return { pages, stored };
   }
 
+  /**
+   * Which of the layers hold a unit of this map that none before them holds; undefined when some unit is in none.
+   */
+  neededOf(layers: readonly UnitMap[]): readonly boolean[] | undefined {
+    const needed = layers.map(() => false);
+    for (const [page, bytes] of this.#pages) {
+      const pages = layers.map((layer) => layer.#pages.get(page));
+      for (let i = 0; i < bytes.length; i++) {
+        let rest = bytes[i] as number;
+        for (let k = 0; rest !== 0 && k < pages.length; k++) {
+          const held = rest & (pages[k]?.[i] ?? 0);
+          if (held !== 0) needed[k] = true;
+          rest ^= held;
+        }
+        if (rest !== 0) return undefined;
+      }
+    }
+    return needed;
+  }
+
   /** The same, and from then on its own. */
   copy(): UnitMap {
     const map = new UnitMap();

@@ -1,6 +1,5 @@
 import { StoreError } from '../../flash/media-store.ts';
 import { missingDisk } from '../errors.ts';
-import type { Superblock } from '../superblock.ts';
 import { openDatabase, transact } from './database.ts';
 import { IndexedDbDisk, type LoadedDisk, type LoadedLayer } from './disk.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
@@ -18,6 +17,7 @@ export interface DiskPlace {
 /**
  * Opens the databases of a disk, counts its epoch up and loads its unit maps; the table and the data stay
  * where they are. The disk calls `letGo` when it is closed or lost.
+ * @returns the disk, and which of the layers below it still hold anything of it
  * @throws StoreError `missing`, `corrupt`, `version`, and what opening a database can meet
  */
 export async function openIndexedDbDisk(
@@ -26,7 +26,7 @@ export async function openIndexedDbDisk(
   place: DiskPlace,
   lock: HeldLock,
   letGo: () => Promise<void>,
-): Promise<IndexedDbDisk> {
+): Promise<{ readonly disk: IndexedDbDisk; readonly bases: readonly Layer[] }> {
   const opened: IDBDatabase[] = [];
   try {
     const open = async (layer: Layer): Promise<IDBDatabase> => {
@@ -35,14 +35,14 @@ export async function openIndexedDbDisk(
       opened.push(db);
       return db;
     };
-    const bases: LoadedLayer[] = [];
     const top = await open(place.top);
-    for (const [i, layer] of place.bases.entries()) {
-      const db = await open(layer);
-      bases.push(await loadBase(env, names, layer, db, i < place.bases.length - 1));
-    }
-    const loaded = await loadTop(env, names, place, top);
-    return new IndexedDbDisk(env, { ...loaded, bases }, lock, letGo);
+    const bases: LoadedLayer[] = [];
+    for (const layer of place.bases) bases.push(await loadBase(env, names, layer, await open(layer)));
+    const { needed, ...loaded } = await loadTop(env, names, place.top, top, bases);
+    const isNeeded = (_layer: unknown, i: number): boolean => needed[i] === true;
+    bases.forEach(({ db }, i) => needed[i] === true || db.close());
+    const disk = new IndexedDbDisk(env, { ...loaded, bases: bases.filter(isNeeded) }, lock, letGo);
+    return { disk, bases: place.bases.filter(isNeeded) };
   } catch (error) {
     for (const db of opened) db.close();
     throw storeError(error);
@@ -53,17 +53,17 @@ export async function openIndexedDbDisk(
 function loadTop(
   env: IndexedDbEnvironment,
   names: Names,
-  { top, bases }: DiskPlace,
+  layer: Layer,
   db: IDBDatabase,
-): Promise<Omit<LoadedDisk, 'bases'>> {
+  bases: readonly LoadedLayer[],
+): Promise<Omit<LoadedDisk, 'bases'> & { readonly needed: readonly boolean[] }> {
   return transact(db, ['superblock', 'map'], 'readwrite', async (tx) => {
-    const [before, pages] = await Promise.all([superblockIn(tx, diskOfLayer(top)), numbered(env, tx, 'map')]);
-    checkLayered(before, bases.length > 0);
+    const { before, map, units } = await maps(env, tx, layer);
+    const needed = map.neededOf([units, ...bases.map((base) => base.units)])?.slice(1);
+    if (needed === undefined) throw missingBase();
     const superblock = { ...before, epoch: before.epoch + 1 };
-    const map = mapOf(pages, superblock);
-    const units = bases.length > 0 ? ownMapOf(pages, superblock) : map;
     tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
-    return { superblock, map, top: { name: names.layer(top), db, units } };
+    return { superblock, map, needed, top: { name: names.layer(layer), db, units } };
   });
 }
 
@@ -72,22 +72,18 @@ function loadBase(
   names: Names,
   layer: Layer,
   db: IDBDatabase,
-  isLayered: boolean,
 ): Promise<LoadedLayer> {
   return transact(db, ['superblock', 'map'], 'readonly', async (tx) => {
-    const [superblock, pages] = await Promise.all([
-      superblockIn(tx, diskOfLayer(layer)),
-      numbered(env, tx, 'map'),
-    ]);
-    checkLayered(superblock, isLayered);
-    const units = isLayered ? ownMapOf(pages, superblock) : mapOf(pages, superblock);
+    const { units } = await maps(env, tx, layer);
     return { name: names.layer(layer), db, units };
   });
 }
 
-/** A layer knows whether there is something below it, and the catalogue says so too. @throws StoreError `corrupt` */
-function checkLayered({ unitsOwn }: Superblock, isLayered: boolean): void {
-  if ((unitsOwn !== undefined) !== isLayered) throw missingBase();
+/** What the disk had stored when the layer was on top, and what is in this layer: the same map where none was below. */
+async function maps(env: IndexedDbEnvironment, tx: IDBTransaction, layer: Layer) {
+  const [before, pages] = await Promise.all([superblockIn(tx, diskOfLayer(layer)), numbered(env, tx, 'map')]);
+  const map = mapOf(pages, before);
+  return { before, map, units: before.unitsOwn === undefined ? map : ownMapOf(pages, before) };
 }
 
 function missingBase(): StoreError {
