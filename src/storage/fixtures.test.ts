@@ -44,13 +44,16 @@ async function inIndexedDb(version: number): Promise<IndexedDbCatalogue> {
   return new IndexedDbCatalogue({ indexedDB, keyRange: IDBKeyRange, locks: new FakeLocks() });
 }
 
-async function inFiles(version: number, work: (catalogue: DiskCatalogue) => Promise<void>): Promise<void> {
+async function inFiles(
+  version: number,
+  work: (catalogue: DiskCatalogue, directory: string) => Promise<void>,
+): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'lnvm-fixture-'));
   try {
     for (const file of readdirSync(folder))
       if (file.startsWith(`v${version}.`) && file.endsWith('.lnvmdisk'))
         copyFileSync(new URL(file, folder), join(directory, file));
-    await work(FileCatalogue.ofDirectory(directory));
+    await work(FileCatalogue.ofDirectory(directory), directory);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -92,6 +95,15 @@ describe.each(versions)('disks of format %i', (version) => {
   it('count commits', async () => {
     await checkCommits(await inIndexedDb(version), version);
     await inFiles(version, (catalogue) => checkCommits(catalogue, version));
+  });
+
+  it('are of today’s format when they were opened', async () => {
+    await inFiles(version, async (catalogue, directory) => {
+      for (const { id } of await catalogue.list()) {
+        await (await catalogue.open(id)).close();
+        expect(readFileSync(join(directory, id)).readUInt32LE(8)).toBe(DISK_FORMAT);
+      }
+    });
   });
 
   it('can be forked as they are', async () => {

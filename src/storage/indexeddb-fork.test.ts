@@ -64,6 +64,38 @@ async function valuesIn(from: IndexedDbCatalogue, id: string): Promise<number[]>
   return values;
 }
 
+/** The same databases, whose openings are told of later. */
+function slowly(delayMs: () => number): IDBFactory {
+  return new Proxy(indexedDB, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as (...args: unknown[]) => unknown;
+      if (name !== 'open') return name === 'deleteDatabase' ? value.bind(target) : value;
+      return (database: string, version?: number) => {
+        const request = target.open(database, version);
+        let listener: ((event: Event) => void) | undefined;
+        request.addEventListener('success', (event) => setTimeout(() => listener?.(event), delayMs()));
+        Object.defineProperty(request, 'onsuccess', {
+          set: (late: (event: Event) => void) => (listener = late),
+        });
+        return request;
+      };
+    },
+  });
+}
+
+/** A record of the catalogue, by a stranger. */
+function enter(store: 'disks' | 'pins', key: string, record: unknown): Promise<void> {
+  return new Promise((resolve) => {
+    indexedDB.open('lightnvm-lab:catalogue').onsuccess = ({ target }) => {
+      const db = (target as IDBOpenDBRequest).result;
+      const tx = db.transaction(store, 'readwrite');
+      tx.objectStore(store).put(record, key);
+      tx.oncomplete = () => resolve();
+      db.close();
+    };
+  });
+}
+
 /** A store of the catalogue's database, as it is. */
 function stored(name: 'disks' | 'pins' | 'garbage'): Promise<Map<string, Record<string, unknown>>> {
   return new Promise((resolve) => {
@@ -227,31 +259,43 @@ describe('databases of forked disks', () => {
   it('are refused when the catalogue and the disk disagree about what is below', async () => {
     const id = await made(put(1, 0));
     await catalogue.fork(id, 'fork');
-    await new Promise((resolve) => {
-      indexedDB.open('lightnvm-lab:catalogue').onsuccess = ({ target }) => {
-        const db = (target as IDBOpenDBRequest).result;
-        const tx = db.transaction('disks', 'readwrite');
-        tx.objectStore('disks').put({ generation: 2 }, id);
-        tx.oncomplete = resolve;
-        db.close();
-      };
-    });
+    await enter('disks', id, { generation: 2 });
     await expect(catalogue.open(id)).rejects.toMatchObject({ code: 'corrupt' });
   });
 
   it('are not forked for ever', async () => {
     const id = await made(put(1, 0));
-    await new Promise((resolve) => {
-      indexedDB.open('lightnvm-lab:catalogue').onsuccess = ({ target }) => {
-        const db = (target as IDBOpenDBRequest).result;
-        const tx = db.transaction('disks', 'readwrite');
-        const bases = Array.from({ length: 250 }, (_, i) => (i === 0 ? `${id}:1` : `x:${i}`));
-        tx.objectStore('disks').put({ generation: 2, bases }, id);
-        tx.oncomplete = resolve;
-        db.close();
-      };
+    const bases = Array.from({ length: 250 }, () => `${id}:1`);
+    await catalogue.fork(id, 'fork');
+    await enter('disks', id, { generation: 2, bases });
+    await written(id, put(2, 0));
+    await enter('disks', id, { generation: 2, bases });
+    await expect(catalogue.fork(id, 'x')).rejects.toMatchObject({
+      code: 'io',
+      message: expect.stringMatching(/^[A-Z].*250 times.*\.$/) as string,
     });
-    await expect(catalogue.fork(id, 'x')).rejects.toMatchObject({ name: 'StoreError' });
+    expect(await databases()).not.toContain(`lightnvm-lab:disk:${id}:3`);
+  });
+
+  it('are as good as before with records of strangers beside them', async () => {
+    const id = await made(put(1, 0));
+    const { pin } = await catalogue.pin(id);
+    const junk: unknown[] = [null, 1, 'x', [], {}, { layers: [] }, { layers: ['x:1'] }, { layers: 'x:1' }];
+    const good = (await stored('pins')).get(pin) as Record<string, unknown>;
+    for (const field of Object.keys(good))
+      junk.push({ ...good, [field]: {} }, { ...good, [field]: undefined });
+    junk.push({ ...good, layers: ['no layer'] }, { ...good, layers: [1] }, { ...good, unitBytes: -1 });
+    for (const [i, record] of junk.entries()) await enter('pins', `junk${i}`, record);
+    for (const bases of [1, 'x:1', {}, [1], ['no layer'], [null]])
+      await enter('disks', `junk${JSON.stringify(bases)}`, { generation: 1, bases });
+    expect((await catalogue.pins()).map((one) => one.pin)).toEqual([pin]);
+    expect((await catalogue.list()).map((row) => row.id)).toEqual([id]);
+    await expect(catalogue.forkPin('junk0', 'x')).rejects.toMatchObject({ code: 'missing' });
+    await enter('pins', 'extra', { ...good, evil: 1 });
+    expect(Object.keys((await catalogue.pins()).find((one) => one.pin === 'extra') ?? {})).not.toContain(
+      'evil',
+    );
+    expect((await valuesIn(catalogue, (await catalogue.forkPin(pin, 'fork')).id))[0]).toBe(1);
   });
 });
 
@@ -418,20 +462,7 @@ describe('a disk that is forked while it runs', () => {
 
   it('is let go when the fork under way has ended, and not before', async () => {
     const id = await made(put(1, 0));
-    const slow = new Proxy(indexedDB, {
-      get: (target, name) =>
-        name !== 'open'
-          ? (Reflect.get(target, name) as unknown)
-          : (database: string, version?: number) => {
-              const request = target.open(database, version);
-              let late: ((event: Event) => void) | null = null;
-              request.addEventListener('success', (event) => setTimeout(() => late?.(event), 30));
-              Object.defineProperty(request, 'onsuccess', {
-                set: (listener: (event: Event) => void) => (late = listener),
-              });
-              return request;
-            },
-    });
+    const slow = slowly(() => 30);
     const tab = new IndexedDbCatalogue({ ...env, indexedDB: slow });
     const disk = await tab.open(id);
     let hasEnded = false;
@@ -475,6 +506,47 @@ describe('a disk that is forked while it runs', () => {
     expect(values[0]).toBe(1);
     if (again.status === 'fulfilled') expect((await valuesIn(two, again.value.id))[0]).toBe(1);
     expect((await valuesIn(two, fork.id))[0]).toBe(1);
+  });
+});
+
+describe('without locks', () => {
+  it('no commit is lost that was acknowledged, however two tabs meet', { timeout: 60_000 }, async () => {
+    let state = 1;
+    const below = (n: number): number => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % n;
+    let forked = 0;
+    let both = 0;
+    for (let round = 0; round < 60; round++) {
+      indexedDB = new IDBFactory();
+      const tab = (most: number): IndexedDbCatalogue => {
+        const factory = slowly(() => below(most));
+        return new IndexedDbCatalogue({ ...env, indexedDB: factory, locks: undefined, openTimeoutMs: 5000 });
+      };
+      const [one, two] = [tab(6), tab(6)];
+      const { id } = await one.create(spec);
+      const forking = one.fork(id, 'fork').then(
+        () => true,
+        () => false,
+      );
+      const kept: number[] = [];
+      const writing = (async () => {
+        await new Promise((resolve) => setTimeout(resolve, below(60)));
+        const disk = await two.open(id);
+        for (let value = 1; value < 6; value++) {
+          await disk.commit(put(value, value), 'relaxed');
+          kept.push(value);
+          await new Promise((resolve) => setTimeout(resolve, below(10)));
+        }
+        await disk.close();
+      })().catch(() => undefined);
+      const done = await forking;
+      await writing;
+      if (done) forked++;
+      if (done && kept.length > 0) both++;
+      const values = await valuesIn(new IndexedDbCatalogue({ ...env, indexedDB, locks: undefined }), id);
+      for (const value of kept) expect([round, values[value]]).toEqual([round, value]);
+    }
+    expect(forked).toBeGreaterThan(5);
+    expect(both).toBeGreaterThan(0);
   });
 });
 
