@@ -1,17 +1,25 @@
-import { StoreError, type Durability } from '../flash/media-store.ts';
 import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk, PinnedDisk } from './catalogue.ts';
 import { checkedName, checkedSpec, randomDiskId } from './disk-spec.ts';
 import { busyHere, missingDisk, missingPin } from './errors.ts';
-import { CatalogueBooks, type Books, type DiskEntry } from './indexeddb/books.ts';
-import { deleteDatabase, openDatabase, result, transact } from './indexeddb/database.ts';
+import { CatalogueBooks } from './indexeddb/books.ts';
+import { result, transact } from './indexeddb/database.ts';
 import type { IndexedDbDisk } from './indexeddb/disk.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
-import { ElsewhereError, notHandedOver, overtakenError, storeError } from './indexeddb/errors.ts';
+import { ElsewhereError, notHandedOver, storeError } from './indexeddb/errors.ts';
+import { Freezer, type Frozen, type Plan } from './indexeddb/freezer.ts';
 import { askToLetGo, listenForAsks } from './indexeddb/handover.ts';
-import { diskOfLayer, DISK_SCHEMA, layerOf, Names, SUPERBLOCK_KEY, type Layer } from './indexeddb/layout.ts';
+import {
+  diskOfLayer,
+  FIRST_GENERATION,
+  layerOf,
+  Names,
+  SUPERBLOCK_KEY,
+  type Layer,
+} from './indexeddb/layout.ts';
+import { LayerDatabases } from './indexeddb/layer-databases.ts';
 import { takeLock, type HeldLock } from './indexeddb/lock.ts';
 import { openIndexedDbDisk } from './indexeddb/open-disk.ts';
-import { readHead, readSuperblock, writeHead, type LayerHead } from './indexeddb/records.ts';
+import { readHead } from './indexeddb/records.ts';
 import {
   byAge,
   byPinning,
@@ -20,7 +28,6 @@ import {
   parseSuperblock,
   summaryOf,
   unreadable,
-  type Superblock,
 } from './superblock.ts';
 
 export type { IndexedDbEnvironment, LockProvider } from './indexeddb/environment.ts';
@@ -32,9 +39,6 @@ export interface IndexedDbCatalogueOptions extends Partial<IndexedDbEnvironment>
 
 /** How often a making that takes longer says that it goes on. */
 const STILL_ALIVE_MS = 10_000;
-const FIRST_GENERATION = 1;
-/** Layers that a disk may lie on: each one more is opened with it, and asked at reads of old units. */
-const MAX_BASES = 250;
 /** Time that another tab has to let go of a disk: a commit that is under way may take some of it. */
 const TAKE_OVER_MS = 6000;
 const TAKE_OVER_STEP_MS = 50;
@@ -48,6 +52,8 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   readonly #env: IndexedDbEnvironment;
   readonly #names: Names;
   readonly #books: CatalogueBooks;
+  readonly #databases: LayerDatabases;
+  readonly #freezer: Freezer;
   /** Disks in use in this very tab; undefined while one is being opened, wiped or removed. */
   readonly #inUse = new Map<string, IndexedDbDisk | undefined>();
   /** Ends listening for other tabs that want an open disk. */
@@ -57,6 +63,8 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     this.#env = { ...browserEnvironment(), ...options };
     this.#names = new Names(options.prefix ?? '');
     this.#books = new CatalogueBooks(this.#env, this.#names);
+    this.#databases = new LayerDatabases(this.#env, this.#names, this.#books);
+    this.#freezer = new Freezer(this.#env, this.#names, this.#books, this.#databases);
   }
 
   /** Why disks cannot be kept here, in one sentence; empty when they can. Never rejects. */
@@ -72,11 +80,11 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   /** A disk whose database is gone is passed over: there is nothing to show, and nothing to free. */
   async list(): Promise<readonly DiskSummary[]> {
     const { books, names } = await this.#books.abandoned();
-    for (const name of names) await this.#discard(name);
+    for (const name of names) await this.#databases.discard(name);
     const found = await Promise.all(
       [...books.disks].map(async ([id, { generation }]) => {
         try {
-          return [summaryOf(await this.#superblock(id, generation), 'indexeddb')];
+          return [summaryOf(await this.#databases.superblock(id, generation), 'indexeddb')];
         } catch (error) {
           const { code, message } = storeError(error);
           return code === 'missing' ? [] : [unreadable(id, 'indexeddb', message)];
@@ -90,10 +98,10 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     const superblock = newSuperblock(checkedSpec(spec), randomDiskId());
     const { id } = superblock;
     const name = this.#names.disk(id, FIRST_GENERATION);
-    await this.#cleanlyIn(name, async () => {
+    await this.#databases.cleanlyIn(name, async () => {
       await this.#books.inTheMaking(name);
-      await this.#make({ superblock, map: [], table: [] }, name);
-      await this.#enter(({ disks }) => disks.set(id, { generation: FIRST_GENERATION, bases: [] }));
+      await this.#databases.make({ superblock, map: [], table: [] }, name);
+      await this.#databases.enter(({ disks }) => disks.set(id, { generation: FIRST_GENERATION, bases: [] }));
     });
     return summaryOf(superblock, 'indexeddb');
   }
@@ -108,7 +116,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     let alive: ReturnType<typeof setInterval> | undefined;
     try {
       await this.#books.inTheMaking(name);
-      await this.#make({ superblock, map: [], table: [] }, name);
+      await this.#databases.make({ superblock, map: [], table: [] }, name);
       alive = setInterval(() => void this.#books.inTheMaking(name).catch(() => undefined), STILL_ALIVE_MS);
       const { disk } = await openIndexedDbDisk(
         this.#env,
@@ -123,12 +131,12 @@ export class IndexedDbCatalogue implements DiskCatalogue {
         await disk.close();
       }
       clearInterval(alive);
-      const filled = await this.#superblock(id, FIRST_GENERATION);
+      const filled = await this.#databases.superblock(id, FIRST_GENERATION);
       await this.#books.inTheMaking(name);
-      await this.#enter(({ disks }) => disks.set(id, { generation: FIRST_GENERATION, bases: [] }));
+      await this.#databases.enter(({ disks }) => disks.set(id, { generation: FIRST_GENERATION, bases: [] }));
       return summaryOf(filled, 'indexeddb');
     } catch (error) {
-      await this.#discardIfUnused(name);
+      await this.#databases.discardIfUnused(name);
       throw error;
     } finally {
       clearInterval(alive);
@@ -182,7 +190,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     checkedName(name);
     for (;;) {
       const { generation } = await this.#books.disk(id);
-      const superblock = await this.#inDisk(layerOf(id, generation), (db) =>
+      const superblock = await this.#databases.inLayer(layerOf(id, generation), (db) =>
         transact(db, ['superblock'], 'readwrite', async (tx) => {
           const store = tx.objectStore('superblock');
           const renamed = { ...parseSuperblock(await result<unknown>(store.get(SUPERBLOCK_KEY)), id), name };
@@ -203,13 +211,13 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     try {
       const { entry, generation } = await this.#books.claim(id, lock.excludes);
       const name = this.#names.disk(id, generation);
-      const superblock = await this.#cleanlyIn(name, async () => {
-        const before = await this.#superblock(id, entry.generation);
+      const superblock = await this.#databases.cleanlyIn(name, async () => {
+        const before = await this.#databases.superblock(id, entry.generation);
         const wiped = { ...before, commits: before.commits + 1, unitsStored: 0 };
         // There is nothing below it any more.
         delete wiped.unitsOwn;
-        await this.#make({ superblock: wiped, map: [], table: [] }, name);
-        await this.#enter(({ disks }) => disks.set(id, { generation, bases: [] }));
+        await this.#databases.make({ superblock: wiped, map: [], table: [] }, name);
+        await this.#databases.enter(({ disks }) => disks.set(id, { generation, bases: [] }));
         return wiped;
       });
       return summaryOf(superblock, 'indexeddb');
@@ -223,7 +231,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     const lock = await this.#hold(id);
     try {
       await this.#books.disk(id);
-      await this.#enter(({ disks }) => disks.delete(id));
+      await this.#databases.enter(({ disks }) => disks.delete(id));
     } finally {
       await this.#letGo(id, lock);
     }
@@ -236,9 +244,9 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   async fork(id: string, name: string): Promise<DiskSummary> {
     checkedName(name);
     const forkId = randomDiskId();
-    return this.#cleanlyIn(this.#names.disk(forkId, FIRST_GENERATION), () =>
+    return this.#databases.cleanlyIn(this.#names.disk(forkId, FIRST_GENERATION), () =>
       this.#between(id, async ({ head, layers }) => {
-        const superblock = await this.#makeFork(head, forkId, name);
+        const superblock = await this.#freezer.makeFork(head, forkId, name);
         return {
           enter: ({ disks }) => disks.set(forkId, { generation: FIRST_GENERATION, bases: layers }),
           value: summaryOf(superblock, 'indexeddb'),
@@ -264,10 +272,12 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     const { layers } = await this.#books.pin(pin);
     const nearest = layers[0] as Layer;
     const forkId = randomDiskId();
-    return this.#cleanlyIn(this.#names.disk(forkId, FIRST_GENERATION), async () => {
-      const head = await this.#inDisk(nearest, (db) => readHead(this.#env, db, diskOfLayer(nearest)));
-      const superblock = await this.#makeFork(head, forkId, name);
-      await this.#enter(({ disks, pins }) => {
+    return this.#databases.cleanlyIn(this.#names.disk(forkId, FIRST_GENERATION), async () => {
+      const head = await this.#databases.inLayer(nearest, (db) =>
+        readHead(this.#env, db, diskOfLayer(nearest)),
+      );
+      const superblock = await this.#freezer.makeFork(head, forkId, name);
+      await this.#databases.enter(({ disks, pins }) => {
         // Given up meanwhile, its layers may be gone.
         if (!pins.has(pin)) throw missingPin();
         disks.set(forkId, { generation: FIRST_GENERATION, bases: layers });
@@ -277,107 +287,25 @@ export class IndexedDbCatalogue implements DiskCatalogue {
   }
 
   async unpin(pin: string): Promise<void> {
-    await this.#enter(({ pins }) => pins.delete(pin));
+    await this.#databases.enter(({ pins }) => pins.delete(pin));
   }
 
   /** Freezes a disk between two commits, and enters what `plan` makes of it in the same transaction. */
   async #between<T>(id: string, plan: (frozen: Frozen) => Promise<Plan<T>>): Promise<T> {
     const open = this.#inUse.get(id);
-    if (open) return open.between(() => this.#freeze(id, open.isExclusive, plan, open));
+    if (open) return open.between(() => this.#freezer.freeze(id, open.isExclusive, open, plan));
     const lock = await this.#hold(id);
     try {
-      return await this.#freeze(id, lock.excludes, plan, undefined);
+      return await this.#freezer.freeze(id, lock.excludes, undefined, plan);
     } finally {
       await this.#letGo(id, lock);
     }
   }
 
-  async #freeze<T>(
-    id: string,
-    isExclusive: boolean,
-    plan: (frozen: Frozen) => Promise<Plan<T>>,
-    open: IndexedDbDisk | undefined,
-  ): Promise<T> {
-    const { entry, generation } = await this.#books.claim(id, isExclusive);
-    const name = this.#names.disk(id, generation);
-    return this.#cleanlyIn(name, async () => {
-      const top = layerOf(id, entry.generation);
-      const takesOver = !isExclusive && open === undefined;
-      const head = await this.#inDisk(top, (db) => readHead(this.#env, db, id, takesOver));
-      const { superblock } = head;
-      if (open && superblock.epoch !== open.version().epoch) throw overtakenError();
-      const isUntouched = await this.#isUntouched(superblock, entry.bases);
-      const next = isUntouched ? entry : { generation, bases: [top, ...entry.bases] };
-      if (next.bases.length > MAX_BASES) throw tooManyBases();
-      let db: IDBDatabase | undefined;
-      try {
-        if (!isUntouched) {
-          await this.#make({ ...head, superblock: { ...superblock, unitsOwn: 0 } }, name);
-          // Now, so that it cannot fail when there is no way back.
-          if (open) db = await openDatabase(this.#env, name, DISK_SCHEMA, false);
-        }
-        const { enter, value } = await plan({ head, layers: next.bases });
-        // Who took the disk over meanwhile, where nothing keeps others away, writes on in the old database.
-        const { epoch } = await this.#superblock(id, entry.generation);
-        if (epoch !== superblock.epoch) throw overtakenError();
-        await this.#switch(id, entry, next, enter, open);
-        if (db) open?.moveTo({ name, db });
-        return value;
-      } catch (error) {
-        db?.close();
-        throw error;
-      } finally {
-        if (isUntouched) await this.#discardIfUnused(name);
-      }
-    });
-  }
-
-  /** Enters a new database of a disk that may be open. Afterwards it is known which one the disk has, or it is lost. */
-  async #switch(
-    id: string,
-    before: DiskEntry,
-    after: DiskEntry,
-    enter: (books: Books) => void,
-    open: IndexedDbDisk | undefined,
-  ): Promise<void> {
-    try {
-      await this.#enter((books) => {
-        if (books.disks.get(id)?.generation !== before.generation) throw overtakenError();
-        books.disks.set(id, after);
-        enter(books);
-      }, 'strict');
-    } catch (error) {
-      try {
-        // A connection that broke may have kept it all the same.
-        const now = await this.#books.disk(id);
-        if (after !== before && now.generation === after.generation) return;
-      } catch (unknown) {
-        open?.abandon(storeError(unknown));
-      }
-      throw error;
-    }
-  }
-
-  /** Whether nothing was committed since the layer below was frozen: then that one is what is to be kept. */
-  async #isUntouched({ commits }: Superblock, [nearest]: readonly Layer[]): Promise<boolean> {
-    if (nearest === undefined) return false;
-    const below = await this.#inDisk(nearest, (db) => readSuperblock(db, diskOfLayer(nearest)));
-    return below.commits === commits;
-  }
-
-  /** Makes the database of a disk that is as another one was. */
-  async #makeFork(head: LayerHead, id: string, name: string): Promise<Superblock> {
-    const superblock = { ...head.superblock, id, name, createdAtMs: Date.now(), epoch: 0, unitsOwn: 0 };
-    const database = this.#names.disk(id, FIRST_GENERATION);
-    await this.#books.inTheMaking(database);
-    await this.#make({ ...head, superblock }, database);
-    return superblock;
-  }
-
   /** Layers of which a disk has nothing any more are let go. Failing is no harm: it is tried at the next opening. */
   async #dropBases(id: string, generation: number, bases: readonly Layer[]): Promise<void> {
     try {
-      await this.#enter(({ disks }) => {
+      await this.#databases.enter(({ disks }) => {
         if (disks.get(id)?.generation === generation) disks.set(id, { generation, bases });
       });
     } catch {
@@ -394,67 +322,6 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     if (books.disks.get(id)?.generation === generation && !this.#books.isClaimed(books, id)) return;
     await disk.close();
     throw new ElsewhereError();
-  }
-
-  /** Makes a database with all but units. `garbage` names it. */
-  async #make(head: LayerHead, name: string): Promise<void> {
-    const db = await openDatabase(this.#env, name, DISK_SCHEMA, true);
-    await this.#using(db, (made) => writeHead(made, head));
-  }
-
-  /** Runs what makes a database and enters it; when that fails nothing of it stays. */
-  async #cleanlyIn<T>(name: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      await this.#discardIfUnused(name);
-      throw error;
-    }
-  }
-
-  /** Changes the catalogue, and deletes what nobody needs any more. */
-  async #enter(edit: (books: Books) => void, durability?: Durability): Promise<void> {
-    for (const name of await this.#books.change(edit, durability)) await this.#discard(name);
-  }
-
-  /** For a database whose making failed. Asks the catalogue: the last step may have been kept after all. */
-  async #discardIfUnused(name: string): Promise<void> {
-    try {
-      if (await this.#books.isGarbage(name)) await this.#discard(name);
-    } catch {
-      // A later list sweeps it.
-    }
-  }
-
-  /** Deletes a database that `garbage` names. Failing is no harm: it stays named, and is tried again. */
-  async #discard(name: string): Promise<void> {
-    try {
-      await deleteDatabase(this.#env, name);
-      await this.#books.forget(name);
-    } catch {
-      // See above.
-    }
-  }
-
-  #superblock(id: string, generation: number): Promise<Superblock> {
-    return this.#inDisk(layerOf(id, generation), (db) => readSuperblock(db, id));
-  }
-
-  async #inDisk<T>(layer: Layer, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
-    return this.#using(await openDatabase(this.#env, this.#names.layer(layer), DISK_SCHEMA, false), work);
-  }
-
-  async #using<T>(db: IDBDatabase | undefined, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
-    if (db === undefined) throw missingDisk();
-    // Else another tab's deletion would wait for this one.
-    db.onversionchange = () => db.close();
-    try {
-      return await work(db);
-    } catch (error) {
-      throw storeError(error);
-    } finally {
-      db.close();
-    }
   }
 
   async #hold(id: string): Promise<HeldLock> {
@@ -475,24 +342,4 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     this.#inUse.delete(id);
     await lock.release();
   }
-}
-
-/** A disk as it was frozen. */
-interface Frozen {
-  readonly head: LayerHead;
-  /** Nearest first. */
-  readonly layers: readonly Layer[];
-}
-
-/** What is to come of it. */
-interface Plan<T> {
-  readonly enter: (books: Books) => void;
-  readonly value: T;
-}
-
-function tooManyBases(): StoreError {
-  return new StoreError(
-    'io',
-    `The disk was not forked because it was forked ${MAX_BASES} times already; export it, import it and go on with that one.`,
-  );
 }

@@ -28,6 +28,9 @@ export const OWN_PAGES = 2 ** 20;
 /** Key of the only record in `superblock`. */
 export const SUPERBLOCK_KEY = 0;
 
+/** Of the first database of a disk. */
+export const FIRST_GENERATION = 1;
+
 /** A database of a disk, without what is the same for all of them: `ID:GENERATION`. */
 export type Layer = string;
 
