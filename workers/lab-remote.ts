@@ -14,6 +14,7 @@ import type {
   LabStatus,
   PageMessage,
   PowerOnOptions,
+  SavedLabRow,
   StorageInfo,
   WatchOptions,
   WorkerMessage,
@@ -21,12 +22,16 @@ import type {
 import type { DiskCatalogue, DiskSummary } from '../src/storage/catalogue.ts';
 import { IndexedDbCatalogue } from '../src/storage/indexeddb.ts';
 import { ElsewhereError } from '../src/storage/indexeddb/errors.ts';
+import type { SavedLabs } from '../src/storage/saved-labs.ts';
 import { exportOverPort, importOverPort, linesFor } from './disk-transfers.ts';
+import { diskVersion, LabKeeper } from './lab-keeper.ts';
 
 export interface RemoteParts {
   readonly memory: DiskCatalogue;
   /** Undefined where the browser has none; `reason` then says why. */
   indexedDb(): Promise<{ catalogue: DiskCatalogue | undefined; reason: string }>;
+  /** Where running machines are saved; absent where none can be. */
+  readonly savedLabs?: SavedLabs;
   environment(guestBaseUrl: string): LabEnvironment;
 }
 
@@ -45,6 +50,7 @@ export class LabServer implements LabRemote {
   private frameTimer: ReturnType<typeof setTimeout> | undefined;
   private lastCounters = '';
   private watching: WatchOptions = { device: true, guest: true };
+  private keeper: LabKeeper | undefined;
 
   constructor(parts: RemoteParts) {
     this.parts = parts;
@@ -59,10 +65,11 @@ export class LabServer implements LabRemote {
     };
     this.lab = new Lab(this.parts.environment(guestBaseUrl), {
       console: (tty, bytes) => {
-        const copy = bytes.slice();
-        this.post({ type: 'console', tty, bytes: copy }, [copy.buffer]);
+        this.keeper?.console(tty, bytes);
+        this.sendConsole(tty, bytes);
       },
       power: (state, reason) => {
+        this.keeper?.power(state);
         this.post({ type: 'power', state, reason, cache: this.lab?.cacheMode });
         if (state === 'off' || state === 'booting') this.post({ type: 'shape', map: this.shape() });
         if (state === 'off') this.post({ type: 'targets', targets: [] });
@@ -71,13 +78,29 @@ export class LabServer implements LabRemote {
       targets: (targets) => this.post({ type: 'targets', targets }),
       notice: (notice) => this.post({ type: 'notice', notice }),
       guestEvents: (events) => this.lab?.device?.trace?.guest(events),
-      opened: (device) => device.watch(this.watching.device),
+      opened: (device, disk) => {
+        device.watch(this.watching.device);
+        this.keeper?.opened(disk);
+      },
       closing: (device) => {
         device.trace?.power(false);
         this.sendTrace(device);
       },
     });
+    const { savedLabs } = this.parts;
+    if (savedLabs)
+      this.keeper = new LabKeeper({
+        lab: this.lab,
+        labs: savedLabs,
+        catalogue: async () => (await this.parts.indexedDb()).catalogue,
+        console: (tty, bytes) => this.sendConsole(tty, bytes),
+      });
     await this.watch(this.watching);
+  }
+
+  private sendConsole(tty: 0 | 1, bytes: Uint8Array): void {
+    const copy = bytes.slice();
+    this.post({ type: 'console', tty, bytes: copy }, [copy.buffer]);
   }
 
   async watch(options: WatchOptions): Promise<void> {
@@ -284,6 +307,7 @@ export class LabServer implements LabRemote {
       memoryMiB,
       cmdline,
       cold: cold === true,
+      diskVersion,
       ...(cache === undefined ? {} : { cache }),
       ...(kernel ? { kernel } : {}),
       ...(initrd ? { initrd } : {}),
@@ -304,7 +328,32 @@ export class LabServer implements LabRemote {
     await this.theLab.reset();
   }
 
+  // Saved machines -------------------------------------------------------------------------------------
+
+  private get theKeeper(): LabKeeper {
+    if (!this.keeper) throw new LabError('save', 'Machines cannot be saved here.');
+    return this.keeper;
+  }
+
+  async savedLabs(): Promise<readonly SavedLabRow[]> {
+    return (await this.keeper?.list()) ?? [];
+  }
+  async saveLab(name: string): Promise<SavedLabRow> {
+    if (typeof name !== 'string') throw new LabError('save', 'The name of a saved machine has to be text.');
+    return this.theKeeper.save(name);
+  }
+  async resumeLab(id: string): Promise<{ diskId: string }> {
+    return this.theKeeper.resume(id);
+  }
+  async removeLab(id: string): Promise<void> {
+    await this.theKeeper.remove(id);
+  }
+  async pageHidden(): Promise<void> {
+    await this.keeper?.hidden();
+  }
+
   exec(command: string, options?: { timeoutMs?: number }) {
+    this.keeper?.touched();
     return this.theLab.exec(command, options);
   }
 
@@ -313,6 +362,7 @@ export class LabServer implements LabRemote {
   }
 
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
+    this.keeper?.touched();
     try {
       this.theLab.consoleSend(tty, bytes);
     } catch (error) {
@@ -324,6 +374,7 @@ export class LabServer implements LabRemote {
   }
 
   async putFile(name: string, bytes: Uint8Array): Promise<void> {
+    this.keeper?.touched();
     await this.theLab.putFile(name, bytes);
   }
   async getFile(name: string): Promise<Uint8Array> {

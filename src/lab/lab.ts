@@ -56,7 +56,7 @@ export interface LabObserver {
   /** What the guest's kernel does, while {@link Lab.startGuestTrace} is in force. */
   guestEvents?(events: readonly GuestEvent[]): void;
   /** A disk is open and nothing runs yet: whoever wants to watch the device from its first command says so now. */
-  opened?(device: LabDevice): void;
+  opened?(device: LabDevice, disk: OpenDisk): void;
   /** The power goes: the last chance to fetch what the device has recorded. */
   closing?(device: LabDevice): void;
   /** The targets that the open disk remembers: when it is opened, and after each change. */
@@ -330,7 +330,7 @@ export class Lab {
           configCrc: configCrcOf(config),
         });
       const device = await LabDevice.open(config, disk);
-      this.observer.opened?.(device);
+      this.observer.opened?.(device, disk);
       if (start !== 'cold') progress('restore', '');
       const wired = await plugIn(environment, options, beginning, device).catch(async (error: unknown) => {
         if (!(error instanceof MachineError) || error.code !== 'state') throw error;
@@ -416,7 +416,7 @@ export class Lab {
       });
     }
     ready.catch(() => {}); // nobody has to wait for it
-    const targets = watchTargets(device, control);
+    const targets = watchTargets(device, control, 'resume' in beginning);
     const running: Running = { ...wired, control, trace, heartbeat, targets, ready };
     const waiting = 'resume' in beginning ? 'restore' : 'saved' in beginning ? 'disk' : undefined;
     this.listen(running, (stage, detail) => progress(stage === 'ready' ? stage : (waiting ?? stage), detail));

@@ -39,6 +39,26 @@ export interface DiskRow {
   readonly problem?: string;
 }
 
+/** A machine that was saved while it ran. */
+export interface SavedLabRow {
+  readonly id: string;
+  /** Saved by the page itself when the guest fell quiet, or by the reader under a name. */
+  readonly kind: 'auto' | 'named';
+  /** Empty for one that the page saved. */
+  readonly name: string;
+  readonly diskId: string;
+  /** Unix milliseconds. */
+  readonly savedAtMs: number;
+  readonly memoryMiB: number;
+  /** Bytes that it takes in the browser's storage, without the disk. */
+  readonly packedBytes: number;
+  /**
+   * Its disk is as it was then; or was written to since (one with a name goes on with a fork of the disk as it was);
+   * or is gone (the same).
+   */
+  readonly state: 'ready' | 'moved' | 'gone';
+}
+
 export interface StorageInfo {
   /** False: no IndexedDB here (private window, blocked); only RAM disks can be made. */
   readonly indexedDb: boolean;
@@ -156,6 +176,16 @@ export interface LabRemote {
   powerCut(): Promise<void>;
   /** Cut and on again with the same options. */
   reset(): Promise<void>;
+
+  /** Machines that were saved, newest first. */
+  savedLabs(): Promise<readonly SavedLabRow[]>;
+  /** Saves the running machine under a name, with its disk as it is now. Rejects when there is no moment of rest. */
+  saveLab(name: string): Promise<SavedLabRow>;
+  /** Goes on with a saved machine; the power has to be off. The disk that it uses: its own, or a fork of it. */
+  resumeLab(id: string): Promise<{ diskId: string }>;
+  removeLab(id: string): Promise<void>;
+  /** The page is hidden and may be gone soon: what is not saved yet is saved, if the guest is at rest. */
+  pageHidden(): Promise<void>;
 
   /** Runs `sh -c command` in the guest on the control channel. Rejects when no agent answers or time is up. */
   exec(command: string, options?: { timeoutMs?: number }): Promise<ExecResult>;

@@ -11,6 +11,7 @@ import type {
 } from '../rpc/protocol.ts';
 import { forkName } from './state/fork-name.ts';
 import { blobSink, exportDisk, importDisk } from './state/disk-files.ts';
+import { savedApi, type LabSaved } from './lab-api-saved.ts';
 import { shellApi, type LabShell } from './lab-api-shell.ts';
 import { traceApi, type LabTrace } from './lab-api-trace.ts';
 import type { LabState } from './state/lab.svelte.ts';
@@ -37,6 +38,7 @@ export interface LabApi {
   readonly disk: LabDisk;
   readonly power: LabPower;
   readonly targets: LabTargets;
+  readonly saved: LabSaved;
   readonly trace: LabTrace;
   readonly shell: LabShell;
   readonly page: LabPage;
@@ -253,6 +255,7 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
       },
       forget: async (name) => (await client()).forgetTarget(String(name)),
     },
+    saved: savedApi(lab, started),
     trace: traceApi(lab),
     shell,
     page: {

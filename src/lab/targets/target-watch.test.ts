@@ -109,12 +109,12 @@ describe('TargetWatch', () => {
   afterEach(() => void vi.useRealTimers());
 
   /** A guest that has these lines to say. */
-  function guest(recipes: readonly TargetRecipe[] = []) {
+  function guest(recipes: readonly TargetRecipe[] = [], goesOn = false) {
     const signs = new TargetSigns(g, false);
     const book = { recipes };
     const says = { lines: ['device'] };
     const exec = vi.fn(async () => ({ status: 0, output: says.lines.join('\n') }));
-    const watch = new TargetWatch({ signs, book, exec, overProvisioning: () => undefined });
+    const watch = new TargetWatch({ signs, book, exec, overProvisioning: () => undefined, goesOn });
     const changes = vi.fn();
     watch.onchange = changes;
     watch.start();
@@ -130,6 +130,25 @@ describe('TargetWatch', () => {
     signs.command(writeTo(0));
     await vi.advanceTimersByTimeAsync(60_000);
     expect(exec).not.toHaveBeenCalled();
+  });
+
+  it('knows that a guest which goes on has its targets, and finds out which it has not', async () => {
+    const { exec, says, book, watch, changes, scan } = guest([made('a', 0, 3), made('b', 4, 7)], true);
+    says.lines = ['target a 100 4 17', 'device'];
+    expect(watch.remembered.map(({ exists }) => exists)).toEqual([true, true]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(exec).toHaveBeenCalledTimes(1);
+    expect(changes).toHaveBeenCalled();
+    expect(watch.remembered.map(({ name, exists }) => [name, exists])).toEqual([
+      ['a', true],
+      ['b', false],
+    ]);
+    expect(book.recipes).toHaveLength(2);
+    // From then on as ever: what is removed is forgotten.
+    says.lines = ['device'];
+    scan(0, 0);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(book.recipes.map(({ name }) => name)).toEqual(['b']);
   });
 
   it('learns a target once it is there, and looks until nothing is in the making', async () => {

@@ -15,6 +15,8 @@ export interface TargetWatchParts {
   exec(command: string, options: { timeoutMs: number }): Promise<ExecResult>;
   /** Which `-o` makes a target of that size over those LUNs. */
   overProvisioning(begin: number, end: number, sizeBytes: number): number | undefined;
+  /** The guest was not booted but goes on, with targets that it may have made before. */
+  readonly goesOn?: boolean;
 }
 
 /** A look waits so long for the next sign; one at a time, so that a burst is one. */
@@ -47,14 +49,18 @@ export class TargetWatch {
   private looks = 0;
   private writesSeen = 0;
   private stopped = false;
+  /** Until the first look at a guest that goes on: its targets of the book are as they were. */
+  private adopts: boolean;
 
   constructor(parts: TargetWatchParts) {
     this.parts = parts;
+    this.adopts = parts.goesOn === true && parts.book.recipes.length > 0;
   }
 
   /** Begins to listen. The guest must be able to run commands. */
   start(): void {
     const { signs } = this.parts;
+    if (this.adopts) this.lookIn(0);
     signs.onscan = () => this.scanned();
     signs.onwrite = () => this.wrote();
     if (signs.scanned.length > 0) this.scanned();
@@ -69,7 +75,7 @@ export class TargetWatch {
   get remembered(): readonly RememberedTarget[] {
     return this.parts.book.recipes.map((recipe) => ({
       ...recipe,
-      exists: this.live.has(recipe.name),
+      exists: this.adopts || this.live.has(recipe.name),
       command: createCommand(recipe),
     }));
   }
@@ -158,9 +164,13 @@ export class TargetWatch {
     fresh.sort((a, b) => b.inode - a.inode);
     let until = this.parts.signs.scanned.length;
     const made: TargetRecipe[] = [];
+    const known = new Set(this.adopts ? before.map(({ name }) => name) : []);
+    changed ||= this.adopts;
+    this.adopts = false;
     for (const target of fresh) {
       this.live.set(target.name, target.inode);
       changed = true;
+      if (known.has(target.name)) continue;
       // Of what cannot be told nothing is remembered: a target over other LUNs would destroy data.
       recipes = forget(recipes, target.name);
       const range = this.rangeOf(target, until, before);

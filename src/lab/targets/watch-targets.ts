@@ -4,12 +4,17 @@ import { overProvisioning } from './over-provisioning.ts';
 import { TargetWatch } from './target-watch.ts';
 
 /** Watches the targets of a device, by way of the guest's agent; undefined for a plain disk, which has none. */
-export function watchTargets(device: LabDevice, control: ControlChannel): TargetWatch | undefined {
+export function watchTargets(
+  device: LabDevice,
+  control: ControlChannel,
+  goesOn: boolean,
+): TargetWatch | undefined {
   const { targetSigns: signs, config } = device;
   if (!signs) return undefined;
   return new TargetWatch({
     signs,
     book: device,
+    goesOn,
     exec: (command, options) => control.exec(command, options),
     overProvisioning: (begin, end, sizeBytes) => overProvisioning(config, begin, end, sizeBytes),
   });

@@ -25,6 +25,10 @@ export const DISK_SCHEMA: Schema = { version: 1, stores: DISK_STORES };
  */
 export const OWN_PAGES = 2 ** 20;
 
+/** Heads of saved machines, and their bytes, under the same keys. */
+export const SAVED_LAB_STORES = ['heads', 'machines'] as const;
+export const SAVED_LAB_SCHEMA: Schema = { version: 1, stores: SAVED_LAB_STORES };
+
 /** Key of the only record in `superblock`. */
 export const SUPERBLOCK_KEY = 0;
 
@@ -70,6 +74,10 @@ export class Names {
   /** True for names that {@link layer} may have made: nothing else is ever deleted. */
   isDisk(name: string): boolean {
     return name.startsWith(`${this.#base}:disk:`);
+  }
+
+  get savedLabs(): string {
+    return `${this.#base}:labs`;
   }
 
   lock(id: string): string {

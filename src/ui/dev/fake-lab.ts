@@ -186,6 +186,22 @@ class FakeLab implements LabRemote {
     return this.#disk(id);
   }
 
+  async savedLabs() {
+    return [];
+  }
+
+  async saveLab(): Promise<never> {
+    throw new Error('The fake lab saves no machines.');
+  }
+
+  async resumeLab(): Promise<never> {
+    throw new Error('The fake lab saves no machines.');
+  }
+
+  async removeLab() {}
+
+  async pageHidden() {}
+
   async removeDisk(id: string) {
     this.#disks = this.#disks.filter((d) => d.id !== id);
   }

@@ -19,6 +19,7 @@ import { RESTARTING } from './defaults.ts';
 import { FlashState } from './flash.svelte.ts';
 import { Notices, REFUSED } from './notices.svelte.ts';
 import { recall, remember } from './remember.ts';
+import { SavedLabsState } from './saved-labs.svelte.ts';
 import { SetupState, type Kept } from './setup.svelte.ts';
 import { TargetsState } from './targets.svelte.ts';
 import { TraceState } from './trace.svelte.ts';
@@ -56,6 +57,7 @@ export class LabState {
   readonly flash = new FlashState();
   readonly trace = new TraceState();
   readonly targets = new TargetsState();
+  readonly savedLabs = new SavedLabsState(this);
 
   client = $state.raw<LabClient>();
   power = $state<PowerState>('off');
@@ -147,6 +149,8 @@ export class LabState {
     }
     await this.attempt(language.t.disks.title, () => this.#firstLook(wish));
     this.loaded = true;
+    // A page that holds two says itself what each begins with.
+    if (!wish) await this.attempt(language.t.savedLabs.goOn, () => this.savedLabs.goOn());
   }
 
   /** What is here already: disks of earlier visits, and which of them was used last. */
@@ -168,10 +172,11 @@ export class LabState {
 
   // ---- disks ----------------------------------------------------------------------------------------
 
-  choose(id: string): void {
+  /** @param isOpen it is the disk of the machine that has just been switched on */
+  choose(id: string, isOpen = false): void {
     const disk = this.disks.find((d) => d.id === id);
     if (!disk) return;
-    if (this.isOn && id !== this.diskId) throw new Error(language.t.disks.busy);
+    if (this.isOn && !isOpen && id !== this.diskId) throw new Error(language.t.disks.busy);
     this.diskId = id;
     remember('disk', id);
     this.setup.useDisk(disk);
@@ -279,6 +284,23 @@ export class LabState {
         ...(kernel && { kernel }),
         ...(initrd && { initrd }),
       });
+    });
+  }
+
+  /** Goes on with a saved machine, instead of the one that is on. */
+  async resume(id: string): Promise<void> {
+    if (this.#startsUnderWay > 0) throw new Error(language.t.power.underWay);
+    return this.#start(async (client) => {
+      // Its answer may be here before the state of the power is.
+      if (this.isOn) await client.powerCut();
+      this.boot = undefined;
+      this.counters = NO_COUNTERS;
+      this.elsewhere = undefined;
+      this.#poweredDiskId = this.savedLabs.rows.find((row) => row.id === id)?.diskId;
+      const { diskId } = await client.resumeLab(id);
+      this.#poweredDiskId = diskId;
+      await this.refreshDisks();
+      if (diskId !== this.diskId) this.choose(diskId, true);
     });
   }
 
@@ -469,6 +491,7 @@ export class LabState {
     this.power = state;
     this.powerReason = reason;
     if (state === 'crashed') this.#rejectWaiters(crashed(reason));
+    if (state === 'off') this.savedLabs.ended();
     if (state === 'off' && wasStarting && reason !== RESTARTING)
       this.#rejectWaiters(new Error(sentence(`The machine is off again before it was ready: ${reason}`)));
     if (state === 'loading') this.targets.begin();

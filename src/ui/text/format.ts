@@ -22,3 +22,16 @@ export function formatCount(n: number): string {
 export function formatSeconds(ms: number): string {
   return (ms / 1000).toFixed(1);
 }
+
+const AGES = [
+  ['second', 60_000, 1000],
+  ['minute', 3_600_000, 60_000],
+  ['hour', 86_400_000, 3_600_000],
+  ['day', Infinity, 86_400_000],
+] as const;
+
+/** "5 seconds ago", "2 days ago", in the page's language. */
+export function formatAge(ms: number, language: string): string {
+  const [unit, , unitMs] = AGES.find(([, below]) => ms < below) ?? AGES[3];
+  return new Intl.RelativeTimeFormat(language, { numeric: 'always' }).format(-Math.round(ms / unitMs), unit);
+}

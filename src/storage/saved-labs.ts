@@ -1,0 +1,146 @@
+import { isIndex } from './disk-spec.ts';
+import { openDatabase, result, transact } from './indexeddb/database.ts';
+import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
+import { storeError } from './indexeddb/errors.ts';
+import { Names, SAVED_LAB_SCHEMA, SAVED_LAB_STORES } from './indexeddb/layout.ts';
+
+/** What is known of a saved lab without unpacking it. */
+export interface SavedLabHead {
+  readonly id: string;
+  /** Saved by the page itself, and replaced by the next one of the same disk; or by the reader, under a name. */
+  readonly kind: 'auto' | 'named';
+  /** Empty for one that the page saved. */
+  readonly name: string;
+  /** The disk that the machine had, and its version then (see OpenDisk). */
+  readonly diskId: string;
+  readonly diskVersion: string;
+  /** What keeps that version of the disk, for a named one. */
+  readonly pinId?: string;
+  /** Unix milliseconds. */
+  readonly savedAtMs: number;
+  readonly memoryMiB: number;
+  /** Bytes of the packed machine. */
+  readonly packedBytes: number;
+}
+
+/** A machine as it was saved. */
+export interface SavedMachineRecord {
+  /** The machine with its device, packed. */
+  readonly packed: Uint8Array<ArrayBuffer>;
+  /** What the two shells had said, up to a limit: their screens, and what one could scroll back to. */
+  readonly consoles: readonly [Uint8Array, Uint8Array];
+}
+
+/** Most that a head says in one field: names and ids are short. */
+const MAX_TEXT = 256;
+
+/** A lab that the page saved is one a disk. */
+export function autoId(diskId: string): string {
+  return `auto:${diskId}`;
+}
+
+/**
+ * Machines that were saved while they ran, by id; each with its head in one transaction, so that there is never one
+ * without the other. Methods reject with StoreError.
+ */
+export class SavedLabs {
+  readonly #env: IndexedDbEnvironment;
+  readonly #name: string;
+
+  constructor({ prefix = '', ...env }: Partial<IndexedDbEnvironment> & { readonly prefix?: string } = {}) {
+    this.#env = { ...browserEnvironment(), ...env };
+    this.#name = new Names(prefix).savedLabs;
+  }
+
+  /** Newest first; records that are none of ours are passed over. */
+  async list(): Promise<readonly SavedLabHead[]> {
+    const heads = await this.#in('readonly', (tx) =>
+      result<unknown[]>(tx.objectStore('heads').getAll() as IDBRequest<unknown[]>),
+    );
+    return heads
+      .map(parseHead)
+      .filter((head) => head !== undefined)
+      .sort((a, b) => b.savedAtMs - a.savedAtMs);
+  }
+
+  async head(id: string): Promise<SavedLabHead | undefined> {
+    return parseHead(await this.#in('readonly', (tx) => result<unknown>(tx.objectStore('heads').get(id))));
+  }
+
+  /** Undefined when there is none under this id. */
+  async machine(id: string): Promise<SavedMachineRecord | undefined> {
+    return parseMachine(
+      await this.#in('readonly', (tx) => result<unknown>(tx.objectStore('machines').get(id))),
+    );
+  }
+
+  /** Replaces what goes by the same id. */
+  async put(head: Omit<SavedLabHead, 'packedBytes'>, machine: SavedMachineRecord): Promise<SavedLabHead> {
+    const whole = { ...head, packedBytes: machine.packed.byteLength };
+    await this.#in('readwrite', (tx) => {
+      tx.objectStore('heads').put(whole, head.id);
+      tx.objectStore('machines').put(machine, head.id);
+    });
+    return whole;
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#in('readwrite', (tx) => {
+      tx.objectStore('heads').delete(id);
+      tx.objectStore('machines').delete(id);
+    });
+  }
+
+  async #in<T>(mode: 'readonly' | 'readwrite', work: (tx: IDBTransaction) => T | Promise<T>): Promise<T> {
+    const db = await openDatabase(this.#env, this.#name, SAVED_LAB_SCHEMA, true);
+    if (db === undefined) throw storeError(null);
+    // Else a tab that clears site data would wait for this one.
+    db.onversionchange = () => db.close();
+    try {
+      return await transact(db, SAVED_LAB_STORES, mode, work);
+    } catch (error) {
+      throw storeError(error);
+    } finally {
+      db.close();
+    }
+  }
+}
+
+function parseHead(record: unknown): SavedLabHead | undefined {
+  if (typeof record !== 'object' || record === null) return undefined;
+  const { id, kind, name, diskId, diskVersion, pinId, savedAtMs, memoryMiB, packedBytes } = record as Partial<
+    Record<keyof SavedLabHead, unknown>
+  >;
+  if (!isText(id) || !isText(name) || !isText(diskId) || !isText(diskVersion)) return undefined;
+  if (kind !== 'auto' && kind !== 'named') return undefined;
+  if (pinId !== undefined && !isText(pinId)) return undefined;
+  if (!isCount(savedAtMs) || !isCount(memoryMiB) || !isCount(packedBytes)) return undefined;
+  return {
+    id,
+    kind,
+    name,
+    diskId,
+    diskVersion,
+    ...(pinId === undefined ? {} : { pinId }),
+    savedAtMs,
+    memoryMiB,
+    packedBytes,
+  };
+}
+
+function parseMachine(record: unknown): SavedMachineRecord | undefined {
+  if (typeof record !== 'object' || record === null) return undefined;
+  const { packed, consoles } = record as Partial<Record<keyof SavedMachineRecord, unknown>>;
+  const [first, second] = Array.isArray(consoles) ? (consoles as unknown[]) : [];
+  if (!(packed instanceof Uint8Array) || !(first instanceof Uint8Array) || !(second instanceof Uint8Array))
+    return undefined;
+  return { packed: packed as Uint8Array<ArrayBuffer>, consoles: [first, second] };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_TEXT;
+}
+
+function isCount(value: unknown): value is number {
+  return isIndex(value, Number.MAX_SAFE_INTEGER);
+}

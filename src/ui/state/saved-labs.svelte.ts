@@ -1,0 +1,71 @@
+import type { SavedLabRow } from '../../rpc/protocol.ts';
+import { language } from '../text/language.svelte.ts';
+import { messageOf } from './connection.ts';
+import type { LabState } from './lab.svelte.ts';
+
+/** Machines that were saved, and the one that the page goes on with. */
+export class SavedLabsState {
+  rows = $state.raw<readonly SavedLabRow[]>([]);
+  /** What the machine that is on was continued from, and when that was; until it is switched off or waved away. */
+  continued = $state.raw<{ readonly row: SavedLabRow; readonly atMs: number }>();
+  /** There was a machine, but its disk has been written to since: it boots, and this says how old it was. */
+  outdated = $state.raw<SavedLabRow>();
+  saving = $state(false);
+  readonly #lab: LabState;
+
+  constructor(lab: LabState) {
+    this.#lab = lab;
+  }
+
+  /** Those with names, newest first. */
+  readonly named = $derived(this.rows.filter(({ kind }) => kind === 'named'));
+
+  async refresh(): Promise<void> {
+    this.rows = await this.#lab.connected().savedLabs();
+  }
+
+  /**
+   * After the page was loaded: goes on with the machine as it was left, if the chosen disk is still as it was then.
+   * If it is not, the machine is switched on all the same, since it was on.
+   */
+  async goOn(): Promise<void> {
+    await this.refresh();
+    const row = this.rows.find(({ kind, diskId }) => kind === 'auto' && diskId === this.#lab.diskId);
+    if (!row) return;
+    if (row.state === 'ready') {
+      try {
+        await this.resume(row);
+        return;
+      } catch (error) {
+        this.#lab.notices.error('saved.failed', language.t.savedLabs.failed(messageOf(error)));
+      }
+    } else this.outdated = row;
+    await this.#lab.attempt(language.t.power.on, () => this.#lab.powerOn());
+  }
+
+  /** Goes on with a saved machine, instead of the one that is on. */
+  async resume(row: SavedLabRow): Promise<void> {
+    await this.#lab.resume(row.id);
+    this.continued = { row, atMs: Date.now() };
+  }
+
+  async save(name: string): Promise<SavedLabRow> {
+    this.saving = true;
+    try {
+      return await this.#lab.connected().saveLab(name);
+    } finally {
+      this.saving = false;
+      await this.refresh();
+    }
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#lab.connected().removeLab(id);
+    await this.refresh();
+  }
+
+  /** The machine was switched off, or on again. */
+  ended(): void {
+    this.continued = undefined;
+  }
+}
