@@ -248,7 +248,8 @@ export class Lab {
       return saved;
     } finally {
       if (this.running === running) {
-        heartbeat.start();
+        // It may have died meanwhile.
+        if (this.state === 'running') heartbeat.start();
         if (machine.state === 'ready') machine.start();
       }
     }
@@ -285,7 +286,7 @@ export class Lab {
     if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
     const { resume, ...again } = options;
     // A reset boots: the disk has moved on from what was saved.
-    this.lastOptions = { ...again, ...(resume && { cache: options.cache ?? resume.cache }) };
+    this.lastOptions = again;
     const { environment } = this;
     const startedMs = performance.now();
     this.setPower('loading', '');
@@ -320,7 +321,8 @@ export class Lab {
       const diskVersion = () => options.diskVersion?.(bare);
       disk = behindCache(disk, options.cache ?? resume?.cache ?? built.result.cache);
       const config = announceCache(built.config, disk);
-      if ('resume' in beginning)
+      if ('resume' in beginning) {
+        this.lastOptions = { ...again, cache: cacheModeOf(disk) };
         checkTarget(beginning.resume, {
           diskId: options.diskId,
           diskVersion: await diskVersion(),
@@ -329,6 +331,7 @@ export class Lab {
           cache: cacheModeOf(disk),
           configCrc: configCrcOf(config),
         });
+      }
       const device = await LabDevice.open(config, disk);
       this.observer.opened?.(device, disk);
       if (start !== 'cold') progress('restore', '');
