@@ -405,8 +405,10 @@ export class Lab {
       // It has its disk and its shells, and is in the middle of whatever it did.
       const { controlId, traceRun } = beginning.resume;
       control.meetRunning(controlId);
-      trace.meetRunning(traceRun);
-      ready = Promise.all([ready, control.exec(reseedCommand())]).then(() => {});
+      ready = Promise.all([ready, control.exec(reseedCommand())]).then(() => {
+        // Not before: to end a trace takes the guest longer than all the rest.
+        trace.meetRunning(traceRun);
+      });
     } else if ('saved' in beginning) {
       const { consoles } = beginning.saved;
       control.meetRunning();

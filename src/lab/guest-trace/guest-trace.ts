@@ -122,8 +122,10 @@ export class GuestTrace {
    * @param lastRun of the channel that was there before: it ends, and what it still tells is nobody's
    */
   meetRunning(lastRun = 0): void {
-    this.#run = lastRun;
-    if (lastRun !== 0) this.#trySend(STOP, lastRun);
+    if (lastRun !== 0) {
+      this.#run = (lastRun % 0x7fff_ffff) + 1;
+      this.#trySend(STOP, lastRun);
+    }
     this.#trySend(PING, PING_ID);
   }
 
