@@ -84,6 +84,8 @@ async function exec(page: Page, command: string): Promise<string> {
 async function start(running: Running, url: string, isFirst: boolean): Promise<Page> {
   const context = running.browser.contexts()[0] ?? (await running.browser.newContext());
   const page = await context.newPage();
+  // Each time it boots, and pblk recovers.
+  await page.addInitScript(() => localStorage.setItem('lightnvm-lab.goOn', 'no'));
   await page.goto(url);
   await page.getByTestId('power-on').first().waitFor();
   await page.evaluate(

@@ -28,6 +28,11 @@ export class LabPage {
     await this.open();
   }
 
+  /** From the next load on, for a reader who wants the machine to be off after a reload. To be called before {@link open}. */
+  async staysOff(): Promise<void> {
+    await this.page.addInitScript(() => localStorage.setItem('lightnvm-lab.goOn', 'no'));
+  }
+
   /** Clicks power on and waits for the prompt. */
   async powerOn(): Promise<void> {
     await this.page.getByTestId('power-on').first().click();

@@ -5,6 +5,7 @@ test.use({ serviceWorkers: 'allow' });
 
 test('works without a network after the first visit', async ({ page, context }) => {
   const lab = new LabPage(page);
+  await lab.staysOff();
   await lab.open();
   await lab.powerOn();
   // The service worker has everything when it is ready; it serves the page from the next load on.

@@ -11,6 +11,8 @@ test('64 MiB survive a reload, with and without removing the target first', asyn
   // Two boots and twice 64 MiB through an emulated processor: minutes on a busy machine.
   test.setTimeout(600_000);
   const lab = new LabPage(page);
+  // The guest has to boot and find its data; saved.spec.ts goes on with it.
+  await lab.staysOff();
   await lab.open();
   // Twice 64 MiB of random data in /tmp want more memory than the usual machine has.
   await page.getByTestId('machine').locator('summary').first().click();

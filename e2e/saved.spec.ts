@@ -54,6 +54,15 @@ test('after a reload the machine goes on, or boots when its disk has moved on', 
   await page.reload();
   await expect(page.getByTestId('power-on').first()).toBeEnabled();
   await expect(page.getByTestId('continued')).toHaveCount(0);
+  // Nor does it go on where that is not wanted.
+  await lab.powerOn();
+  await page.getByTestId('machine').locator('summary').first().click();
+  await page.getByTestId('goes-on').uncheck();
+  await autosaved(page, 0);
+  await page.reload();
+  await expect(page.getByTestId('power-on').first()).toBeEnabled();
+  await page.waitForTimeout(1000);
+  await expect(page.getByTestId('power-state')).toHaveText('Off');
   expect(lab.crashes).toEqual([]);
 });
 

@@ -2,6 +2,7 @@ import type { SavedLabRow } from '../../rpc/protocol.ts';
 import { language } from '../text/language.svelte.ts';
 import { messageOf } from './connection.ts';
 import type { LabState } from './lab.svelte.ts';
+import { recall, remember } from './remember.ts';
 
 /** Machines that were saved, and the one that the page goes on with. */
 export class SavedLabsState {
@@ -11,10 +12,21 @@ export class SavedLabsState {
   /** There was a machine, but its disk has been written to since: it boots, and this says how old it was. */
   outdated = $state.raw<SavedLabRow>();
   saving = $state(false);
+  #goesOn = $state(recall('goOn') !== 'no');
   readonly #lab: LabState;
 
   constructor(lab: LabState) {
     this.#lab = lab;
+  }
+
+  /** The reader's standing wish, in this browser: after a reload the machine goes on. Without it, it is off. */
+  get goesOn(): boolean {
+    return this.#goesOn;
+  }
+
+  set goesOn(goesOn: boolean) {
+    this.#goesOn = goesOn;
+    remember('goOn', goesOn ? undefined : 'no');
   }
 
   /** Those with names, newest first. */
@@ -29,6 +41,7 @@ export class SavedLabsState {
    * If it is not, the machine is switched on all the same, since it was on.
    */
   async goOn(): Promise<void> {
+    if (!this.#goesOn) return;
     await this.refresh();
     const row = this.rows.find(({ kind, diskId }) => kind === 'auto' && diskId === this.#lab.diskId);
     if (!row) return;

@@ -283,6 +283,9 @@ export const en = {
     fork: 'The disk has moved on: this goes on with a fork of the disk as it was.',
     continued: (age: string) => `The machine goes on as it was left, ${age}.`,
     continuedNamed: (name: string, age: string) => `The machine goes on as “${name}”, saved ${age}.`,
+    goesOn: 'Go on after a reload',
+    goesOnWhy:
+      'What runs when the page goes is there again when it comes back, if it was saved and the disk was not written to since.',
     afresh: 'Boot afresh',
     afreshTitle: 'Pulls the plug and starts the guest anew; the disk stays as it is',
     close: 'Close',

@@ -279,6 +279,8 @@ export const zhCN: Words = {
     fork: '磁盘此后有变化：将使用当时磁盘的分叉继续。',
     continued: (age: string) => `机器从离开时的状态继续运行（${age}）。`,
     continuedNamed: (name: string, age: string) => `机器从“${name}”继续运行（保存于${age}）。`,
+    goesOn: '重新加载页面后继续运行',
+    goesOnWhy: '页面离开时正在运行的机器，在页面回来后继续运行：只要它已保存，且此后磁盘没有被写入。',
     afresh: '重新启动',
     afreshTitle: '拔掉电源并重新启动客户机；磁盘保持原样',
     close: '关闭',
