@@ -1,6 +1,7 @@
 import { Autosave } from '../src/lab/autosave.ts';
 import { ConsoleMemory } from '../src/lab/console-memory.ts';
 import { LabError } from '../src/lab/errors.ts';
+import type { LabDevice } from '../src/lab/device.ts';
 import type { Lab } from '../src/lab/lab.ts';
 import { packLab, unpackLab } from '../src/lab/pack-lab.ts';
 import { cannotResume, type SavedLab } from '../src/lab/saved-lab.ts';
@@ -9,9 +10,14 @@ import type { SavedLabRow } from '../src/rpc/protocol.ts';
 import type { DiskCatalogue, OpenDisk } from '../src/storage/catalogue.ts';
 import { autoId, type SavedLabHead, type SavedLabs } from '../src/storage/saved-labs.ts';
 
+/** The part of a lab that is used. */
+export type KeptLab = Pick<Lab, 'power' | 'save' | 'powerOn' | 'powerCut'> & {
+  readonly device: { readonly activity: Pick<LabDevice['activity'], 'counters'> } | undefined;
+};
+
 /** What the keeper needs of the one who has the lab. */
 export interface KeeperParts {
-  readonly lab: Lab;
+  readonly lab: KeptLab;
   readonly labs: SavedLabs;
   /** Disks that survive a reload; undefined where there are none. */
   catalogue(): Promise<DiskCatalogue | undefined>;
