@@ -3,6 +3,7 @@ import { V86, type V86Options } from 'v86';
 import { MachineError, reasonOf } from './errors.ts';
 import { type Bytes, ownBuffer } from './kernel-image.ts';
 import { guardNineP, type NinePTraffic } from './nine-p.ts';
+import { SliceTimer } from './slice-timer.ts';
 import { type V86Cpu, type V86Emulator, type V86Main, WASM_TABLE_OFFSET } from './v86-types.ts';
 
 /** Nobody looks at the screen: the least that v86 gives it, which is part of every saved state. */
@@ -23,17 +24,16 @@ export class Core {
   /** Something failed outside a slice. */
   oncrash: ((error: unknown) => void) | null = null;
   #destroyed = false;
-  #clearTimer: (() => void) | null = null;
+  readonly #timer = new SliceTimer();
 
   constructor(emulator: V86Emulator, main: V86Main, nineP: NinePTraffic) {
     this.emulator = emulator;
     this.main = main;
     this.nineP = nineP;
-    // All of v86's ways to go on (setImmediate, setTimeout, the nested worker's message) end in do_tick,
-    // so this one place catches what is thrown in any of them.
+    // All ways to go on end in do_tick, so this one place catches what is thrown in any of them.
     const { do_tick } = main;
     main.do_tick = () => this.ontick?.(() => do_tick.call(main));
-    if (main.worker === null) this.#ownTimers();
+    this.#ownTimers();
     this.#guardTranslation(main.cpu);
     emulator.bus.register('cpu-event-halt', () => this.onhalt?.(), this);
   }
@@ -43,37 +43,22 @@ export class Core {
     this.main.tick_counter++; // what was asked for before is no longer the latest, and is ignored
     this.main.running = false;
     this.main.stopping = false;
-    this.#clearTimer?.();
+    this.#timer.cancel();
   }
 
   destroy(): void {
     this.#destroyed = true;
     this.stop();
+    this.#timer.close();
     this.main.destroy();
     this.ontick = this.onhalt = this.oncrash = null;
   }
 
-  /** In Node, v86's timers cannot be taken back; ours can, so that nothing keeps the process alive. */
+  /** v86's own ways to go on: a nested worker in browsers, timers that cannot be taken back in Node. */
   #ownTimers(): void {
     const { main } = this;
-    const timers = globalThis as unknown as {
-      setImmediate(callback: () => void): unknown;
-      clearImmediate(handle: unknown): void;
-    };
-    main.yield = (delayMs, tick) => {
-      this.#clearTimer?.(); // only the latest tick counts
-      const run = (): void => {
-        this.#clearTimer = null;
-        main.yield_callback(tick);
-      };
-      if (delayMs < 1) {
-        const handle = timers.setImmediate(run);
-        this.#clearTimer = () => timers.clearImmediate(handle);
-      } else {
-        const handle = setTimeout(run, delayMs);
-        this.#clearTimer = () => clearTimeout(handle);
-      }
-    };
+    main.unregister_yield();
+    main.yield = (delayMs, tick) => this.#timer.after(delayMs, () => main.yield_callback(tick));
   }
 
   /** As v86 does it, except that a module that cannot be made crashes the machine and not the process. */

@@ -72,6 +72,7 @@ describe('v86 has what this room relies on', () => {
       'next_tick',
       'yield',
       'yield_callback',
+      'unregister_yield',
       'destroy',
       'save_state',
       'restore_state',

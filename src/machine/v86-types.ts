@@ -176,7 +176,7 @@ export interface V86Main {
   stopping: boolean;
   idle: boolean;
   tick_counter: number;
-  /** The nested worker that paces the loop in browsers; null in Node. */
+  /** The nested worker that paces the loop in browsers, until {@link unregister_yield}; null in Node. */
   readonly worker: Worker | null;
   init(settings: unknown): void;
   run(): void;
@@ -189,6 +189,7 @@ export interface V86Main {
   yield(delayMs: number, tick: number): void;
   yield_callback(tick: number): void;
   /** Ends the nested worker. */
+  unregister_yield(): void;
   destroy(): void;
 }
 

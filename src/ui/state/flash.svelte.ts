@@ -2,6 +2,7 @@ import type { MapShape, WorkerMessage } from '../../rpc/protocol.ts';
 import { FlashMapData, type ChunkOp } from '../charts/flash-map-data.ts';
 import type { Connection } from './connection.ts';
 import { Pace } from './pace.ts';
+import { Seldom } from './seldom.ts';
 
 /** Texts follow the map at this pace; the canvas at that of {@link Pace}. */
 const TEXT_EVERY_MS = 250;
@@ -23,7 +24,7 @@ export class FlashState {
   #diskId: string | undefined;
   #running = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #textDue = false;
+  readonly #texts = new Seldom(TEXT_EVERY_MS, () => this.version++);
   readonly #pace = new Pace(globalThis.navigator?.hardwareConcurrency ?? 4);
 
   /** How far apart pictures that nobody asked for should be, milliseconds. */
@@ -83,12 +84,7 @@ export class FlashState {
 
   #changed(ops: readonly ChunkOp[]): void {
     for (const listener of this.#listeners) listener(ops);
-    if (this.#textDue) return;
-    this.#textDue = true;
-    setTimeout(() => {
-      this.#textDue = false;
-      this.version++;
-    }, TEXT_EVERY_MS);
+    this.#texts.ask();
   }
 
   #start(): void {

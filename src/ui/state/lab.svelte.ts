@@ -150,7 +150,7 @@ export class LabState {
     await this.attempt(language.t.disks.title, () => this.#firstLook(wish));
     this.loaded = true;
     // A page that holds two says itself what each begins with.
-    if (!wish) await this.attempt(language.t.savedLabs.goOn, () => this.savedLabs.goOn());
+    if (!wish && this.client) await this.attempt(language.t.savedLabs.goOn, () => this.savedLabs.goOn());
   }
 
   /** What is here already: disks of earlier visits, and which of them was used last. */

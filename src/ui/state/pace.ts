@@ -16,7 +16,7 @@ export class Pace {
 
   /** @param cores as navigator.hardwareConcurrency tells; a browser that hides it says 2 or more */
   constructor(cores: number) {
-    this.#leastMs = cores <= 2 ? 100 : cores <= 4 ? 50 : 33;
+    this.#leastMs = cores <= 2 ? 250 : cores <= 4 ? 50 : 33;
   }
 
   /** Milliseconds between two pictures. */

@@ -4,6 +4,7 @@ import { unpackModel } from '../../trace/model-state.ts';
 import type { TraceModel } from '../../trace/model.ts';
 import { type Cursor, type Position, Recording } from '../../trace/recording.ts';
 import type { FileHead } from '../../trace/trace-file.ts';
+import { Seldom } from './seldom.ts';
 
 /** Texts follow at this pace; who draws follows every frame. */
 const TEXT_EVERY_MS = 250;
@@ -62,7 +63,7 @@ export class TraceState {
   #cursor: Cursor | undefined;
   #listeners: readonly (() => void)[] = [];
   #eventListeners: readonly ((event: TraceEvent) => void)[] = [];
-  #textDue = false;
+  readonly #texts = new Seldom(TEXT_EVERY_MS, () => this.version++);
   #raf = 0;
   #playedAtMs = 0;
   #playTimeUs = 0;
@@ -220,11 +221,6 @@ export class TraceState {
   #changed(event: TraceEvent): void {
     for (const listener of this.#listeners) listener();
     for (const listener of this.#eventListeners) listener(event);
-    if (this.#textDue) return;
-    this.#textDue = true;
-    setTimeout(() => {
-      this.#textDue = false;
-      this.version++;
-    }, TEXT_EVERY_MS);
+    this.#texts.ask();
   }
 }
