@@ -44,6 +44,7 @@ class FakeWorkerSide {
     powerCut: vi.fn(async () => {}),
     reset: vi.fn(async () => {}),
     listFiles: vi.fn(async () => []),
+    savedLabs: vi.fn(async () => []),
     consoleSend: vi.fn(async (_tty: number, _bytes: Uint8Array) => {}),
     mapSnapshot: vi.fn(async () => undefined),
     lastRefused: vi.fn(async (): Promise<unknown> => undefined),
