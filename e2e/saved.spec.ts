@@ -117,3 +117,17 @@ test('a machine is saved under a name, and goes on later with the disk as it was
   expect((await saved(page)).filter(({ kind }) => kind === 'named')).toEqual([]);
   expect(lab.crashes).toEqual([]);
 });
+
+test('a second tab does not go on with what runs in the first', async ({ page, context }) => {
+  const first = new LabPage(page);
+  await first.open();
+  await first.powerOn();
+  await autosaved(page, 0);
+  const second = new LabPage(await context.newPage());
+  await second.open();
+  await expect(second.page.getByTestId('elsewhere-banner')).toBeVisible();
+  await expect(second.page.getByTestId('power-state')).toHaveText('Off');
+  await expect(second.page.getByTestId('notice')).toHaveCount(0);
+  expect(await first.run('echo unharmed')).toBe('unharmed\n');
+  expect([...first.crashes, ...second.crashes]).toEqual([]);
+});

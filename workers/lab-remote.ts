@@ -342,8 +342,15 @@ export class LabServer implements LabRemote {
     if (typeof name !== 'string') throw new LabError('save', 'The name of a saved machine has to be text.');
     return this.theKeeper.save(name);
   }
-  async resumeLab(id: string): Promise<{ diskId: string }> {
-    return this.theKeeper.resume(id);
+  async resumeLab(id: string): Promise<{ diskId: string } | undefined> {
+    try {
+      return await this.theKeeper.resume(id);
+    } catch (error) {
+      if (!(error instanceof ElsewhereError)) throw error;
+      const head = (await this.theKeeper.list()).find((row) => row.id === id);
+      if (head) this.post({ type: 'elsewhere', diskId: head.diskId });
+      return undefined;
+    }
   }
   async removeLab(id: string): Promise<void> {
     await this.theKeeper.remove(id);

@@ -181,8 +181,11 @@ export interface LabRemote {
   savedLabs(): Promise<readonly SavedLabRow[]>;
   /** Saves the running machine under a name, with its disk as it is now. Rejects when there is no moment of rest. */
   saveLab(name: string): Promise<SavedLabRow>;
-  /** Goes on with a saved machine; the power has to be off. The disk that it uses: its own, or a fork of it. */
-  resumeLab(id: string): Promise<{ diskId: string }>;
+  /**
+   * Goes on with a saved machine; the power has to be off. The disk that it uses: its own, or a fork of it; undefined
+   * when another tab has its disk.
+   */
+  resumeLab(id: string): Promise<{ diskId: string } | undefined>;
   removeLab(id: string): Promise<void>;
   /** The page is hidden and may be gone soon: what is not saved yet is saved, if the guest is at rest. */
   pageHidden(): Promise<void>;

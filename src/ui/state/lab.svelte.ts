@@ -287,8 +287,8 @@ export class LabState {
     });
   }
 
-  /** Goes on with a saved machine, instead of the one that is on. */
-  async resume(id: string): Promise<void> {
+  /** Goes on with a saved machine, instead of the one that is on. False when another tab has its disk. */
+  async resume(id: string): Promise<boolean> {
     if (this.#startsUnderWay > 0) throw new Error(language.t.power.underWay);
     return this.#start(async (client) => {
       // Its answer may be here before the state of the power is.
@@ -297,10 +297,12 @@ export class LabState {
       this.counters = NO_COUNTERS;
       this.elsewhere = undefined;
       this.#poweredDiskId = this.savedLabs.rows.find((row) => row.id === id)?.diskId;
-      const { diskId } = await client.resumeLab(id);
+      const { diskId } = (await client.resumeLab(id)) ?? {};
+      if (diskId === undefined) return false;
       this.#poweredDiskId = diskId;
       await this.refreshDisks();
       if (diskId !== this.diskId) this.choose(diskId, true);
+      return true;
     });
   }
 
@@ -507,19 +509,19 @@ export class LabState {
       void this.attempt(language.t.disks.title, () => this.refreshDisks());
   }
 
-  async #ask(action: (client: LabClient) => Promise<void>): Promise<void> {
+  async #ask<T>(action: (client: LabClient) => Promise<T>): Promise<T> {
     this.#asks++;
     try {
-      await action(this.connected());
+      return await action(this.connected());
     } finally {
       this.#asks--;
     }
   }
 
-  async #start(action: (client: LabClient) => Promise<void>): Promise<void> {
+  async #start<T>(action: (client: LabClient) => Promise<T>): Promise<T> {
     this.#startsUnderWay++;
     try {
-      await this.#ask(action);
+      return await this.#ask(action);
     } finally {
       this.#startsUnderWay--;
     }

@@ -47,7 +47,8 @@ export class SavedLabsState {
     if (!row) return;
     if (row.state === 'ready') {
       try {
-        await this.resume(row);
+        // In another tab it runs: that one is asked for it when somebody switches on here.
+        if (await this.#lab.resume(row.id)) this.continued = { row, atMs: Date.now() };
         return;
       } catch (error) {
         this.#lab.notices.error('saved.failed', language.t.savedLabs.failed(messageOf(error)));
@@ -58,7 +59,7 @@ export class SavedLabsState {
 
   /** Goes on with a saved machine, instead of the one that is on. */
   async resume(row: SavedLabRow): Promise<void> {
-    await this.#lab.resume(row.id);
+    if (!(await this.#lab.resume(row.id))) throw new Error(language.t.notices.elsewhere);
     this.continued = { row, atMs: Date.now() };
   }
 
