@@ -7,7 +7,10 @@
 const LOADED_AT = 0x0804_8000;
 const ELF_HEADER_BYTES = 52;
 const PROGRAM_HEADER_BYTES = 32;
-const BEGIN = ELF_HEADER_BYTES + PROGRAM_HEADER_BYTES;
+const PROGRAM_HEADERS = 2;
+const BEGIN = ELF_HEADER_BYTES + PROGRAM_HEADERS * PROGRAM_HEADER_BYTES;
+/** include/uapi/linux/elf.h: without it the kernel says on the console that the stack is executable. */
+const PT_GNU_STACK = 0x6474_e551;
 /** include/uapi/linux/random.h: _IO('R', 0x07). */
 const RNDRESEEDCRNG = 0x5207;
 /** arch/x86/entry/syscalls/syscall_32.tbl. */
@@ -31,8 +34,9 @@ function reseedProgram(): number[] {
     ...[0x7f, 0x45, 0x4c, 0x46, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], // e_ident: 32 bits, little-endian
     ...[...u16(2), ...u16(3), ...u32(1), ...u32(LOADED_AT + BEGIN)], // ET_EXEC, EM_386, version, e_entry
     ...[...u32(ELF_HEADER_BYTES), ...u32(0), ...u32(0)], // e_phoff, e_shoff, e_flags
-    ...[ELF_HEADER_BYTES, PROGRAM_HEADER_BYTES, 1, 0, 0, 0].flatMap(u16),
+    ...[ELF_HEADER_BYTES, PROGRAM_HEADER_BYTES, PROGRAM_HEADERS, 0, 0, 0].flatMap(u16),
     ...[1, 0, LOADED_AT, LOADED_AT, bytes, bytes, 5, 0x1000].flatMap(u32), // PT_LOAD, read and execute
+    ...[PT_GNU_STACK, 0, 0, 0, 0, 0, 6, 16].flatMap(u32), // read and write
     ...body,
   ];
 }
