@@ -105,6 +105,23 @@ describe('who caused a sector', () => {
     expect(model.targets[0]?.gcSecs).toBe(1);
   });
 
+  it('reaches the copies too when it is heard of after the collection', () => {
+    const { model, pblk, bio, causeOf } = bench();
+    bio('other', 1, 23);
+    const atMs = pblk.timeUs / 1000;
+    for (let unit = 0; unit < 6; unit++) pblk.write([0, 1, 2, 3].map((lba) => lba + 4 * unit));
+    pblk.close();
+    pblk.open(1);
+    pblk.read(0, 28);
+    pblk.read(0, 4);
+    pblk.write([0, null, null, null], true);
+    expect(causeOf(0)).toEqual({ owner: CellOwner.gc, comm: '' });
+    const then = model.snapshot();
+    bio('owner', 0, 1, { atMs });
+    expect(causeOf(0)).toEqual({ owner: CellOwner.gc, comm: 'owner' });
+    expect(then.causes.processes.some(({ comm }) => comm === 'owner')).toBe(false);
+  });
+
   it('a discard makes what was written before it stale, and what was still in the buffer too', () => {
     const { model, pblk, bio } = bench();
     bio('w', 1, 3);

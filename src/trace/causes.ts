@@ -26,11 +26,17 @@ interface Queued {
   readonly process: number;
 }
 
-/** A sector on the wire whose cause is not known yet. */
-interface Unexplained {
+/** Where a logical block was written, and when. */
+interface Place {
   readonly block: number;
   readonly sec: number;
   readonly atMs: number;
+}
+
+/** A sector on the wire whose cause is not known yet. */
+interface Unexplained extends Place {
+  /** Where garbage collection has moved it meanwhile: events of a guest that is busy come seconds late. */
+  readonly copies: readonly Place[];
 }
 
 interface Discard {
@@ -72,6 +78,14 @@ class Waiting<T> {
     else blocks.set(lba, things.slice(1));
     this.count--;
     return first;
+  }
+
+  /** Puts another thing in the place of the newest one, if there is one. */
+  replaceLast(uuid: string, lba: number, change: (thing: T) => T): void {
+    const blocks = this.targets.get(uuid);
+    const things = blocks?.get(lba);
+    const last = things?.at(-1);
+    if (blocks && things && last !== undefined) blocks.set(lba, [...things.slice(0, -1), change(last)]);
   }
 
   clear(): void {
@@ -129,8 +143,17 @@ export class Causes {
 
   /** A sector of a target was written on the wire, just now. `isGc`: it holds what garbage collection had picked up. */
   wrote(target: Target, lba: number, block: number, sec: number, isGc: boolean): void {
-    if (!this.isActive || isGc) return;
-    const sector = { block, sec, atMs: this.model.nowUs / 1000 };
+    if (!this.isActive) return;
+    const place = { block, sec, atMs: this.model.nowUs / 1000 };
+    if (isGc) {
+      if (this.model.cellsOf(block)?.process[sec] !== 0) return;
+      this.unexplained.replaceLast(target.uuid, lba, (sector) => ({
+        ...sector,
+        copies: [...sector.copies, place],
+      }));
+      return;
+    }
+    const sector = { ...place, copies: [] };
     const queued = this.queued.take(target.uuid, lba, ({ atMs }) => isBefore(atMs, sector.atMs));
     if (queued) this.explain(target, lba, sector, queued);
     else this.unexplained.add(target.uuid, lba, sector);
@@ -208,16 +231,26 @@ export class Causes {
 
   private explain(target: Target, lba: number, sector: Unexplained, queued: Queued): void {
     const { model } = this;
-    const cells = model.cellsOf(sector.block);
-    // Erased, or even written again since?
-    if (cells?.lba[sector.sec] !== lba || cells.writtenMs[sector.sec] !== Math.floor(sector.atMs)) return;
-    model.setCause(target, sector.block, sector.sec, CellOwner.user, queued.process);
+    const explainAs = (owner: CellOwner, place: Place): void => {
+      if (this.isThere(place, lba)) model.setCause(target, place.block, place.sec, owner, queued.process);
+    };
+    explainAs(CellOwner.user, sector);
+    for (const copy of sector.copies) explainAs(CellOwner.gc, copy);
     const isDiscarded = this.discards.some(
       (run) =>
         run.uuid === target.uuid && lba >= run.lba && lba < run.lba + run.count && run.atMs > queued.atMs,
     );
     const newest = isDiscarded ? model.find(target, lba) : undefined;
-    if (newest && newest.block === sector.block && newest.sec === sector.sec) model.discard(target, lba, 1);
+    const isOurs = [sector, ...sector.copies].some(
+      ({ block, sec }) => block === newest?.block && sec === newest.sec,
+    );
+    if (isOurs) model.discard(target, lba, 1);
+  }
+
+  /** False when it was erased since, or even written again. */
+  private isThere({ block, sec, atMs }: Place, lba: number): boolean {
+    const cells = this.model.cellsOf(block);
+    return cells?.lba[sec] === lba && cells.writtenMs[sec] === Math.floor(atMs);
   }
 
   // Who is who ----------------------------------------------------------------------------------------
