@@ -11,8 +11,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
  * Bench `device` (see device-run.ts). The code is bundled first, as the page's is, and run by a Node of its own:
- * what runs TypeScript directly wraps each closure to keep its name, and a process that has built something is
- * slower for the rest of its life (by a quarter); both would be measured as well.
+ * what runs TypeScript directly wraps each closure to keep its name, and that, or whatever else this process has
+ * loaded, would be measured as well.
  */
 export async function benchDevice(tell: (line: string) => void): Promise<Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'lightnvm-lab-bench-'));

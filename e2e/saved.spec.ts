@@ -15,15 +15,20 @@ const autosaved = (page: Page, afterMs: number) =>
 const md5 = (lab: LabPage) =>
   lab.run('echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/mydevice bs=64k count=64 2>/dev/null | md5sum');
 
-test('after a reload the machine goes on, or boots when its disk has moved on', async ({ page }) => {
+/** A machine that runs, with a target that holds 4 MiB, and their checksum. */
+async function begin(page: Page): Promise<{ lab: LabPage; sum: string }> {
   agree(page);
   const lab = new LabPage(page);
   await lab.open();
   await lab.powerOn();
   await lab.run(CREATE);
   await lab.run('dd if=/dev/urandom of=/dev/mydevice bs=64k count=64 conv=fsync 2>&1');
+  return { lab, sum: await md5(lab) };
+}
+
+test('after a reload the machine goes on, or boots when its disk has moved on', async ({ page }) => {
+  const { lab, sum } = await begin(page);
   await lab.run('echo remembered > /tmp/only-in-ram');
-  const sum = await md5(lab);
   await page.getByTestId('terminal-0').click();
   await page.keyboard.type('echo seen-before-$((40+2))\n');
   await expect.poll(() => lab.terminalText()).toContain('seen-before-42');
@@ -67,13 +72,7 @@ test('after a reload the machine goes on, or boots when its disk has moved on', 
 });
 
 test('a machine is saved under a name, and goes on later with the disk as it was', async ({ page }) => {
-  agree(page);
-  const lab = new LabPage(page);
-  await lab.open();
-  await lab.powerOn();
-  await lab.run(CREATE);
-  await lab.run('dd if=/dev/urandom of=/dev/mydevice bs=64k count=64 conv=fsync 2>&1');
-  const sum = await md5(lab);
+  const { lab, sum } = await begin(page);
   await page.getByTestId('disk-chooser').click();
   await page.getByTestId('labs-name').fill('before <b>the</b> change');
   await page.keyboard.press('Enter');

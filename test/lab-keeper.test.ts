@@ -166,6 +166,16 @@ it('a machine with a name goes on with a fork of its disk as it was', async () =
   expect([await states(), await catalogue.pins()]).toEqual([[], []]);
 });
 
+it('forks for one machine are told apart by their names', async () => {
+  const { id } = await keeper.save('lesson');
+  for (let i = 0; i < 2; i++) {
+    await lab.disk?.commit({ erased: [], units: [unit(9)], shards: [] }, 'relaxed');
+    await lab.powerCut();
+    await keeper.resume(id);
+  }
+  expect((await catalogue.list()).map(({ name }) => name).sort()).toEqual(['lesson', 'lesson 2', 'tutorial']);
+});
+
 it('a machine that cannot be saved leaves no version of its disk behind', async () => {
   vi.spyOn(labs, 'put').mockRejectedValue(new Error('no room'));
   await expect(keeper.save('a')).rejects.toThrow('no room');

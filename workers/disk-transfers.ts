@@ -173,7 +173,7 @@ export async function importOverPort(
 }
 
 /** The name, or with a number behind it: two disks of one name cannot be told apart. */
-function freeNameOf(wanted: string, taken: readonly string[]): string {
+export function freeNameOf(wanted: string, taken: readonly string[]): string {
   const clean = printable(wanted) || 'disk';
   const base = [...clean].slice(0, MAX_NAME_CHARACTERS - 5).join('');
   let name = [...clean].length <= MAX_NAME_CHARACTERS ? clean : base;

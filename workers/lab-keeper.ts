@@ -2,13 +2,20 @@ import { Autosave } from '../src/lab/autosave.ts';
 import { ConsoleMemory } from '../src/lab/console-memory.ts';
 import { LabError } from '../src/lab/errors.ts';
 import type { LabDevice } from '../src/lab/device.ts';
-import type { Lab } from '../src/lab/lab.ts';
+import type { Lab, SaveOptions } from '../src/lab/lab.ts';
 import { packLab, unpackLab } from '../src/lab/pack-lab.ts';
 import { cannotResume, type SavedLab } from '../src/lab/saved-lab.ts';
 import type { PowerState } from '../src/lab/types.ts';
 import type { SavedLabRow } from '../src/rpc/protocol.ts';
-import type { DiskCatalogue, OpenDisk } from '../src/storage/catalogue.ts';
-import { autoId, type SavedLabHead, type SavedLabs } from '../src/storage/saved-labs.ts';
+import type { DiskCatalogue, DiskSummary, OpenDisk } from '../src/storage/catalogue.ts';
+import { MAX_NAME_CHARACTERS, printable } from '../src/storage/disk-spec.ts';
+import {
+  autoId,
+  type SavedLabHead,
+  type SavedLabs,
+  type SavedMachineRecord,
+} from '../src/storage/saved-labs.ts';
+import { freeNameOf } from './disk-transfers.ts';
 
 /** The part of a lab that is used. */
 export type KeptLab = Pick<Lab, 'power' | 'save' | 'powerOn' | 'powerCut'> & {
@@ -27,6 +34,11 @@ export interface KeeperParts {
 
 /** Saving a machine takes seconds: a version of a disk that no machine names after so long has none. */
 const ABANDONED_AFTER_MS = 600_000;
+
+/** How long a save that nobody asked for waits for a moment of rest: there is another time. */
+const AUTOSAVE_REST_MS = 1000;
+
+type HeadOfMachine = Pick<SavedLabHead, 'diskId' | 'diskVersion' | 'savedAtMs' | 'memoryMiB'>;
 
 /** Names a version of a disk: the same name, the same content. */
 export function diskVersion(disk: OpenDisk): string {
@@ -119,39 +131,43 @@ export class LabKeeper {
 
   async #saveAlone(): Promise<void> {
     const powers = this.#powers;
-    const consoles = this.#consoles.all();
-    const saved = await this.#parts.lab.save({ timeoutMs: 1000 });
-    const packed = await packLab(saved);
+    const { head, machine } = await this.#copy({ timeoutMs: AUTOSAVE_REST_MS });
     await this.#inTurn(async () => {
       if (powers !== this.#powers) return;
-      const id = autoId(saved.diskId);
-      await this.#parts.labs.put({ ...headOf(saved), id, kind: 'auto', name: '' }, { packed, consoles });
+      await this.#parts.labs.put({ ...head, id: autoId(head.diskId), kind: 'auto', name: '' }, machine);
     });
+  }
+
+  /** What is kept of the machine that is on, as it is now. */
+  async #copy(options: SaveOptions): Promise<{ head: HeadOfMachine; machine: SavedMachineRecord }> {
+    const consoles = this.#consoles.all();
+    const saved = await this.#parts.lab.save(options);
+    const { diskId, diskVersion: version = '', savedAtMs, memoryMiB } = saved;
+    const head = { diskId, diskVersion: version, savedAtMs, memoryMiB };
+    return { head, machine: { packed: await packLab(saved), consoles } };
   }
 
   /** Saves the lab under a name, with its disk. Rejects with one sentence. */
   async save(name: string): Promise<SavedLabRow> {
-    const wanted = name.trim();
-    if (wanted === '' || [...wanted].length > 64)
-      throw new LabError('save', 'Give the saved machine a name of 1 to 64 characters.');
+    const wanted = printable(name);
+    if (wanted === '' || [...wanted].length > MAX_NAME_CHARACTERS)
+      throw new LabError('save', `Give the saved machine a name of 1 to ${MAX_NAME_CHARACTERS} characters.`);
     if (!this.#isKept)
       throw new LabError(
         'save',
         'This disk is in memory and goes with the tab; use a disk that is kept in the browser to save the machine.',
       );
     const catalogue = await this.#disks();
-    const consoles = this.#consoles.all();
     let pin: string | undefined;
     try {
-      const saved = await this.#parts.lab.save({
+      const { head, machine } = await this.#copy({
         whilePaused: async ({ diskId }) => {
           pin = (await catalogue.pin(diskId)).pin;
         },
       });
-      const packed = await packLab(saved);
-      const head = { ...headOf(saved), id: crypto.randomUUID(), kind: 'named', name: wanted } as const;
-      const whole = { ...head, ...(pin !== undefined && { pinId: pin }) };
-      return { ...(await this.#parts.labs.put(whole, { packed, consoles })), state: 'ready' };
+      const named = { ...head, id: crypto.randomUUID(), kind: 'named', name: wanted } as const;
+      const whole = { ...named, ...(pin !== undefined && { pinId: pin }) };
+      return { ...(await this.#parts.labs.put(whole, machine)), state: 'ready' };
     } catch (error) {
       if (pin !== undefined) await catalogue.unpin(pin).catch(() => undefined);
       throw error;
@@ -163,16 +179,11 @@ export class LabKeeper {
   async list(): Promise<readonly SavedLabRow[]> {
     const catalogue = await this.#parts.catalogue();
     if (!catalogue) return [];
-    const [heads, disks] = await Promise.all([this.#parts.labs.list(), catalogue.list()]);
+    const heads = await this.#parts.labs.list();
     await this.#sweep(catalogue, heads).catch(() => undefined);
-    const now = new Map(disks.map(({ id, commits }) => [id, versionName(id, commits)]));
-    return heads.map((head) => {
-      const version = now.get(head.diskId);
-      return {
-        ...head,
-        state: version === undefined ? 'gone' : version === head.diskVersion ? 'ready' : 'moved',
-      };
-    });
+    // Looking at every disk takes opening it: not for a reader who has saved nothing.
+    const disks = heads.length === 0 ? [] : await catalogue.list();
+    return heads.map((head) => ({ ...head, state: stateOf(head, disks) }));
   }
 
   /** A tab that died between keeping a disk's version and saving the machine has left the version behind. */
@@ -203,9 +214,9 @@ export class LabKeeper {
     if (lab.power === 'halted') await lab.powerCut();
     const catalogue = await this.#disks();
     const unpacked = await unpackLab(machine.packed);
-    const disk = (await catalogue.list()).find((one) => one.id === head.diskId);
-    const isThere = disk && versionName(disk.id, disk.commits) === head.diskVersion;
-    const saved = isThere ? unpacked : await this.#withFork(catalogue, head, unpacked);
+    const disks = await catalogue.list();
+    const isThere = stateOf(head, disks) === 'ready';
+    const saved = isThere ? unpacked : await this.#withFork(catalogue, head, disks, unpacked);
     this.#resumed = machine.consoles;
     try {
       await lab.powerOn({
@@ -225,9 +236,15 @@ export class LabKeeper {
     return { diskId: saved.diskId };
   }
 
-  async #withFork(catalogue: DiskCatalogue, head: SavedLabHead, saved: SavedLab): Promise<SavedLab> {
-    if (head.pinId === undefined) throw cannotResume('the disk is no longer as it was then');
-    const { id, commits } = await catalogue.forkPin(head.pinId, head.name);
+  async #withFork(
+    catalogue: DiskCatalogue,
+    { pinId, name }: SavedLabHead,
+    disks: readonly DiskSummary[],
+    saved: SavedLab,
+  ): Promise<SavedLab> {
+    if (pinId === undefined) throw cannotResume('the disk is no longer as it was then');
+    const taken = disks.map((disk) => disk.name);
+    const { id, commits } = await catalogue.forkPin(pinId, freeNameOf(name, taken));
     return { ...saved, diskId: id, diskVersion: versionName(id, commits) };
   }
 
@@ -245,7 +262,12 @@ export class LabKeeper {
   }
 }
 
-function headOf(saved: SavedLab): Pick<SavedLabHead, 'diskId' | 'diskVersion' | 'savedAtMs' | 'memoryMiB'> {
-  const { diskId, diskVersion: version = '', savedAtMs, memoryMiB } = saved;
-  return { diskId, diskVersion: version, savedAtMs, memoryMiB };
+/** What became of the disk of a saved lab. */
+function stateOf(
+  { diskId, diskVersion: saved }: SavedLabHead,
+  disks: readonly DiskSummary[],
+): SavedLabRow['state'] {
+  const disk = disks.find(({ id }) => id === diskId);
+  if (!disk) return 'gone';
+  return versionName(disk.id, disk.commits) === saved ? 'ready' : 'moved';
 }

@@ -347,7 +347,7 @@ export class LabServer implements LabRemote {
       return await this.theKeeper.resume(id);
     } catch (error) {
       if (!(error instanceof ElsewhereError)) throw error;
-      const head = (await this.theKeeper.list()).find((row) => row.id === id);
+      const head = await this.parts.savedLabs?.head(id);
       if (head) this.post({ type: 'elsewhere', diskId: head.diskId });
       return undefined;
     }

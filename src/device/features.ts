@@ -44,8 +44,7 @@ const temperature = (dword: number) => ({
   type: (dword >>> 20) & 3,
 });
 
-const isDword = (value: unknown): value is number =>
-  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff;
+const isDword = (value: number): boolean => value >= 0 && value <= 0xffff_ffff;
 
 /** Features that a host has set: by number, and by namespace. */
 export interface SavedFeatures {
@@ -103,19 +102,11 @@ export class Features {
   readSaved(value: unknown): TakeOver {
     const { config, namespaces } = this.core;
     const saved = new SavedFields(value, 'the features');
-    const pairs = (name: string, most: number, isKnown: (key: number) => boolean) =>
-      new Map(
-        saved.list(name, most, (item): [number, number] => {
-          const [key, dword] = Array.isArray(item) ? (item as unknown[]) : [];
-          if (typeof key !== 'number' || !isKnown(key) || !isDword(dword)) throw saved.wrong(name);
-          return [key, dword];
-        }),
-      );
-    const values = pairs('values', defaults.size, (fid) => defaults.has(fid));
-    const errorRecovery = pairs(
+    const values = saved.pairs('values', defaults.size, (fid, dword) => defaults.has(fid) && isDword(dword));
+    const errorRecovery = saved.pairs(
       'errorRecovery',
       namespaces.length,
-      (nsid) => Number.isInteger(nsid) && namespaces[nsid - 1] !== undefined,
+      (nsid, dword) => namespaces[nsid - 1] !== undefined && isDword(dword),
     );
     const queueCount = saved.whole('queueCount', 0, this.maxQueueCount);
     if ((queueCount & 0xffff) >= config.ioQueuePairs || queueCount >>> 16 >= config.ioQueuePairs)

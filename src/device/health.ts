@@ -78,8 +78,7 @@ export class Health {
   /** The controller is enabled: the first time with this power, that is a power cycle. */
   enabled(clock: Clock): void {
     if (!this.clock) {
-      this.clock = clock;
-      this.poweredAtMs = clock.nowMs();
+      this.goOn(clock);
       this.powerCycles++;
       if (this.inUse !== 0) this.unsafeShutdowns++;
     }

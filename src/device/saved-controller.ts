@@ -1,4 +1,3 @@
-import type { SavedChunkFlash } from '../flash/chunk-flash.ts';
 import type { SavedFields, TakeOver } from '../flash/saved-fields.ts';
 import type { SavedAdmin } from './admin.ts';
 import type { SavedEvents } from './async-events.ts';
@@ -30,7 +29,7 @@ export interface SavedController {
   readonly features: SavedFeatures;
   readonly admin: SavedAdmin;
   /** What each namespace's medium keeps in memory only; nothing of a plain one. */
-  readonly media: readonly (SavedChunkFlash | { secsUntilFault: number; faultsLeft: number } | object)[];
+  readonly media: readonly object[];
 }
 
 /** The media's part, for namespaces in the same order. Throws SavedStateError. */

@@ -99,13 +99,11 @@ export class ChunkFlash {
   readSaved(value: unknown): TakeOver {
     const { table } = this;
     const saved = new SavedFields(value, 'the medium');
-    const settled = saved.list('settled', table.totalBlks, (item): [number, number] => {
-      const [block, secs] = Array.isArray(item) ? (item as unknown[]) : [];
-      const isOpen = typeof block === 'number' && table.state[block] === ChunkState.open;
-      if (!isOpen || !Number.isInteger(secs)) throw saved.wrong('settled');
-      if ((secs as number) < 0 || (secs as number) > table.written(block)) throw saved.wrong('settled');
-      return [block, secs as number];
-    });
+    const settled = saved.pairs(
+      'settled',
+      table.totalBlks,
+      (block, secs) => table.state[block] === ChunkState.open && secs >= 0 && secs <= table.written(block),
+    );
     const faults = saved.whole('faults', 0, 0xffff_ffff);
     const takeNotices = this.notices.readSaved(saved.object('notices'));
     return () => {

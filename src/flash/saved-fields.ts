@@ -61,6 +61,20 @@ export class SavedFields {
     return this.list(name, most, (item, what) => checkWhole(item, min, max, what));
   }
 
+  /** A list of pairs of whole numbers that `isAllowed` lets pass. */
+  pairs(
+    name: string,
+    most: number,
+    isAllowed: (first: number, second: number) => boolean,
+  ): [first: number, second: number][] {
+    return this.list(name, most, (item) => {
+      const [first, second] = Array.isArray(item) ? (item as unknown[]) : [];
+      const areWhole = Number.isInteger(first) && Number.isInteger(second);
+      if (!areWhole || !isAllowed(first as number, second as number)) throw this.wrong(name);
+      return [first as number, second as number];
+    });
+  }
+
   /** The error for a field that cannot be so. */
   wrong(name: string): SavedStateError {
     return new SavedStateError(`${name} of ${this.what} is impossible`);

@@ -67,18 +67,18 @@ export class Autosave {
       return this.#saving ?? Promise.resolve();
     const activity = this.#parts.activity();
     if (activity === this.#saved) return Promise.resolve();
-    this.#saving = this.#parts.save().then(
-      () => {
-        this.#saved = activity;
-        this.#retryMs = FIRST_RETRY_MS;
-        this.#saving = undefined;
-      },
-      () => {
-        this.#notBeforeMs = this.#parts.nowMs() + this.#retryMs;
-        this.#retryMs = Math.min(LAST_RETRY_MS, 2 * this.#retryMs);
-        this.#saving = undefined;
-      },
-    );
+    this.#saving = this.#save(activity).finally(() => (this.#saving = undefined));
     return this.#saving;
+  }
+
+  async #save(activity: number): Promise<void> {
+    try {
+      await this.#parts.save();
+      this.#saved = activity;
+      this.#retryMs = FIRST_RETRY_MS;
+    } catch {
+      this.#notBeforeMs = this.#parts.nowMs() + this.#retryMs;
+      this.#retryMs = Math.min(LAST_RETRY_MS, 2 * this.#retryMs);
+    }
   }
 }

@@ -39,7 +39,7 @@ export function losePower(disk: OpenDisk): void {
 
 /** The guest has shut down: what waits need not wait for the power to go. A failure is told as any other. */
 export function storeAll(disk: OpenDisk): void {
-  if (disk instanceof WriteCache) disk.settle('strict').catch(() => undefined);
+  settleCache(disk).catch(() => undefined);
 }
 
 /** Stores what waits in a cache, so that the disk holds all that was acknowledged until now. Rejects with StoreError. */

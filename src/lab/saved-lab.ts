@@ -12,7 +12,7 @@ export const SAVED_LAB_FORMAT = 1;
 const MIB = 2 ** 20;
 const U32 = 0xffff_ffff;
 /** The whole of a longest disk name, device line or version; anything else is not ours. */
-const MAX_TEXT = 1_000_000;
+const TEXT = /^[^]{0,1000000}$/;
 const CONFIGURATION_BYTES = 64;
 
 /** Plain data and one byte array: for structured clone, or {@link packLab}. */
@@ -46,13 +46,13 @@ export function readSavedLab(value: unknown): SavedLab {
     return {
       format: saved.whole('format', SAVED_LAB_FORMAT, SAVED_LAB_FORMAT) as typeof SAVED_LAB_FORMAT,
       machine: readMachine(saved.object('machine')),
-      deviceLine: text(saved, 'deviceLine'),
+      deviceLine: saved.text('deviceLine', TEXT),
       sizeBytes: saved.whole('sizeBytes', 1, Number.MAX_SAFE_INTEGER),
       configCrc: saved.whole('configCrc', 0, U32),
       cache: cacheOf(saved),
       memoryMiB: saved.whole('memoryMiB', 64, 1024),
-      diskId: text(saved, 'diskId'),
-      ...(version !== undefined && { diskVersion: text(saved, 'diskVersion') }),
+      diskId: saved.text('diskId', TEXT),
+      ...(version !== undefined && { diskVersion: saved.text('diskVersion', TEXT) }),
       tableCrc: saved.whole('tableCrc', 0, U32),
       savedAtMs: saved.whole('savedAtMs', 0, Number.MAX_SAFE_INTEGER),
       controlId: saved.whole('controlId', 0, U32),
@@ -70,7 +70,7 @@ function readMachine(saved: SavedFields): SavedMachine {
   const savedAtMs = saved.get('savedAtMs');
   if (typeof savedAtMs !== 'number' || !Number.isFinite(savedAtMs)) throw saved.wrong('savedAtMs');
   return {
-    version: text(saved, 'version'),
+    version: saved.text('version', TEXT),
     memoryBytes: saved.whole('memoryBytes', 0, 1024 * MIB),
     savedAtMs,
     bytes: bytes as Uint8Array<ArrayBuffer>,
@@ -83,12 +83,6 @@ function readMachine(saved: SavedFields): SavedMachine {
       };
     }),
   };
-}
-
-function text(saved: SavedFields, name: string): string {
-  const value = saved.text(name, /^/);
-  if (value.length > MAX_TEXT) throw saved.wrong(name);
-  return value;
 }
 
 function cacheOf(saved: SavedFields): CacheMode {

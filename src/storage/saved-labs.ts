@@ -1,7 +1,6 @@
 import { isIndex } from './disk-spec.ts';
-import { openDatabase, result, transact } from './indexeddb/database.ts';
+import { inDatabase, result, transact } from './indexeddb/database.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
-import { storeError } from './indexeddb/errors.ts';
 import { Names, SAVED_LAB_SCHEMA, SAVED_LAB_STORES } from './indexeddb/layout.ts';
 
 /** What is known of a saved lab without unpacking it. */
@@ -91,18 +90,10 @@ export class SavedLabs {
     });
   }
 
-  async #in<T>(mode: 'readonly' | 'readwrite', work: (tx: IDBTransaction) => T | Promise<T>): Promise<T> {
-    const db = await openDatabase(this.#env, this.#name, SAVED_LAB_SCHEMA, true);
-    if (db === undefined) throw storeError(null);
-    // Else a tab that clears site data would wait for this one.
-    db.onversionchange = () => db.close();
-    try {
-      return await transact(db, SAVED_LAB_STORES, mode, work);
-    } catch (error) {
-      throw storeError(error);
-    } finally {
-      db.close();
-    }
+  #in<T>(mode: 'readonly' | 'readwrite', work: (tx: IDBTransaction) => T | Promise<T>): Promise<T> {
+    return inDatabase(this.#env, this.#name, SAVED_LAB_SCHEMA, true, (db) =>
+      transact(db, SAVED_LAB_STORES, mode, work),
+    );
   }
 }
 

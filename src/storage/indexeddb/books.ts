@@ -2,9 +2,9 @@ import type { Durability } from '../../flash/media-store.ts';
 import type { PinnedDisk } from '../catalogue.ts';
 import { isIndex, specProblem } from '../disk-spec.ts';
 import { missingDisk, missingPin } from '../errors.ts';
-import { openDatabase, result, transact } from './database.ts';
+import { inDatabase, result, transact } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
-import { abortedError, ElsewhereError, storeError } from './errors.ts';
+import { abortedError, ElsewhereError } from './errors.ts';
 import { CATALOGUE_SCHEMA, CATALOGUE_STORES, layerOf, type Layer, type Names } from './layout.ts';
 
 /** How long a database may be in the making before it counts as left behind by a tab that died. */
@@ -179,22 +179,14 @@ export class CatalogueBooks {
     return needed;
   }
 
-  async #transact<T>(
+  #transact<T>(
     mode: 'readonly' | 'readwrite',
     work: (tx: IDBTransaction) => T | Promise<T>,
     durability?: Durability,
   ): Promise<T> {
-    const db = await openDatabase(this.#env, this.#names.catalogue, CATALOGUE_SCHEMA, true);
-    if (db === undefined) throw missingDisk();
-    // Else another tab's newer version would wait for this one.
-    db.onversionchange = () => db.close();
-    try {
-      return await transact(db, CATALOGUE_STORES, mode, work, durability);
-    } catch (error) {
-      throw storeError(error);
-    } finally {
-      db.close();
-    }
+    return inDatabase(this.#env, this.#names.catalogue, CATALOGUE_SCHEMA, true, (db) =>
+      transact(db, CATALOGUE_STORES, mode, work, durability),
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 import { StoreError, type Durability } from '../../flash/media-store.ts';
-import { newerVersion } from '../errors.ts';
+import { missingDisk, newerVersion } from '../errors.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import { isConnectionFailure, storeError, unavailableError } from './errors.ts';
 import type { Schema } from './layout.ts';
@@ -75,6 +75,30 @@ function openError(error: DOMException | null): StoreError {
     return unavailableError('This browser cannot open its database', error);
   }
   return known;
+}
+
+/**
+ * As {@link openDatabase}, for a piece of work; closed behind it.
+ * @throws StoreError `missing` when there is none and `create` is false, and what `work` throws as one
+ */
+export async function inDatabase<T>(
+  env: IndexedDbEnvironment,
+  name: string,
+  schema: Schema,
+  create: boolean,
+  work: (db: IDBDatabase) => Promise<T>,
+): Promise<T> {
+  const db = await openDatabase(env, name, schema, create);
+  if (db === undefined) throw missingDisk();
+  // Else another tab's deletion, or newer version, would wait for this one.
+  db.onversionchange = () => db.close();
+  try {
+    return await work(db);
+  } catch (error) {
+    throw storeError(error);
+  } finally {
+    db.close();
+  }
 }
 
 /**

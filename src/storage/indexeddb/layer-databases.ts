@@ -1,10 +1,8 @@
 import type { Durability } from '../../flash/media-store.ts';
-import { missingDisk } from '../errors.ts';
 import type { Superblock } from '../superblock.ts';
 import type { Books, CatalogueBooks } from './books.ts';
-import { deleteDatabase, openDatabase } from './database.ts';
+import { deleteDatabase, inDatabase } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
-import { storeError } from './errors.ts';
 import { DISK_SCHEMA, layerOf, type Layer, type Names } from './layout.ts';
 import { readSuperblock, writeHead, type LayerHead } from './records.ts';
 
@@ -25,8 +23,7 @@ export class LayerDatabases {
 
   /** Makes a database with all but units. `garbage` names it. */
   async make(head: LayerHead, name: string): Promise<void> {
-    const db = await openDatabase(this.#env, name, DISK_SCHEMA, true);
-    await this.#using(db, (made) => writeHead(made, head));
+    await inDatabase(this.#env, name, DISK_SCHEMA, true, (made) => writeHead(made, head));
   }
 
   /** Runs what makes a database and enters it; when that fails nothing of it stays. */
@@ -67,20 +64,7 @@ export class LayerDatabases {
     return this.inLayer(layerOf(id, generation), (db) => readSuperblock(db, id));
   }
 
-  async inLayer<T>(layer: Layer, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
-    return this.#using(await openDatabase(this.#env, this.#names.layer(layer), DISK_SCHEMA, false), work);
-  }
-
-  async #using<T>(db: IDBDatabase | undefined, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
-    if (db === undefined) throw missingDisk();
-    // Else another tab's deletion would wait for this one.
-    db.onversionchange = () => db.close();
-    try {
-      return await work(db);
-    } catch (error) {
-      throw storeError(error);
-    } finally {
-      db.close();
-    }
+  inLayer<T>(layer: Layer, work: (db: IDBDatabase) => Promise<T>): Promise<T> {
+    return inDatabase(this.#env, this.#names.layer(layer), DISK_SCHEMA, false, work);
   }
 }

@@ -270,10 +270,7 @@ export class LabState {
       const kernel = options.kernel ?? this.setup.kernel?.bytes;
       const initrd = options.initrd ?? this.setup.initrd?.bytes;
       this.setup.rememberMachine();
-      this.boot = undefined;
-      this.counters = NO_COUNTERS;
-      this.elsewhere = undefined;
-      this.#poweredDiskId = diskId;
+      this.#beginLife(diskId);
       await client.powerOn({
         diskId,
         memoryMiB: options.memoryMiB ?? this.setup.memoryMiB,
@@ -293,10 +290,7 @@ export class LabState {
     return this.#start(async (client) => {
       // Its answer may be here before the state of the power is.
       if (this.isOn) await client.powerCut();
-      this.boot = undefined;
-      this.counters = NO_COUNTERS;
-      this.elsewhere = undefined;
-      this.#poweredDiskId = this.savedLabs.rows.find((row) => row.id === id)?.diskId;
+      this.#beginLife(this.savedLabs.rows.find((row) => row.id === id)?.diskId);
       const { diskId } = (await client.resumeLab(id)) ?? {};
       if (diskId === undefined) return false;
       this.#poweredDiskId = diskId;
@@ -304,6 +298,14 @@ export class LabState {
       if (diskId !== this.diskId) this.choose(diskId, true);
       return true;
     });
+  }
+
+  /** Nothing is known yet of the machine that is about to be switched on. */
+  #beginLife(diskId: string | undefined): void {
+    this.boot = undefined;
+    this.counters = NO_COUNTERS;
+    this.elsewhere = undefined;
+    this.#poweredDiskId = diskId;
   }
 
   powerOff(timeoutMs?: number): Promise<void> {

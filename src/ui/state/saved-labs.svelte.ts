@@ -7,8 +7,8 @@ import { recall, remember } from './remember.ts';
 /** Machines that were saved, and the one that the page goes on with. */
 export class SavedLabsState {
   rows = $state.raw<readonly SavedLabRow[]>([]);
-  /** What the machine that is on was continued from, and when that was; until it is switched off or waved away. */
-  continued = $state.raw<{ readonly row: SavedLabRow; readonly atMs: number }>();
+  /** What the machine that is on was continued from; until it is switched off or waved away. */
+  continued = $state.raw<SavedLabRow>();
   /** There was a machine, but its disk has been written to since: it boots, and this says how old it was. */
   outdated = $state.raw<SavedLabRow>();
   saving = $state(false);
@@ -48,7 +48,7 @@ export class SavedLabsState {
     if (row.state === 'ready') {
       try {
         // In another tab it runs: that one is asked for it when somebody switches on here.
-        if (await this.#lab.resume(row.id)) this.continued = { row, atMs: Date.now() };
+        if (await this.#lab.resume(row.id)) this.continued = row;
         return;
       } catch (error) {
         this.#lab.notices.error('saved.failed', language.t.savedLabs.failed(messageOf(error)));
@@ -60,7 +60,7 @@ export class SavedLabsState {
   /** Goes on with a saved machine, instead of the one that is on. */
   async resume(row: SavedLabRow): Promise<void> {
     if (!(await this.#lab.resume(row.id))) throw new Error(language.t.notices.elsewhere);
-    this.continued = { row, atMs: Date.now() };
+    this.continued = row;
   }
 
   async save(name: string): Promise<SavedLabRow> {
