@@ -16,5 +16,11 @@ const env = {
 };
 console.log(`CRASH_SEED=${seed}`);
 const unit = run('npx', ['vitest', 'run', '--project', 'unit', 'test/crash'], { env });
-const guest = run('npx', ['vitest', 'run', '--project', 'guest', 'test/crash', 'test/saved-cycles'], { env });
+const guest = run(
+  'npx',
+  ['vitest', 'run', '--project', 'guest', 'test/crash', 'test/saved-cycles', 'test/resume'],
+  {
+    env,
+  },
+);
 process.exit(unit || guest);

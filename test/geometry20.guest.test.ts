@@ -29,7 +29,7 @@ const cases: readonly Case[] = [
       [0, 0],
     ],
   },
-  { line: next('num_grp=1,num_pu=4,num_chk=64,clba=512,ms=0,mw_cunits=32'), ranges: [[0, 3]], always: true },
+  { line: next('num_grp=1,num_pu=4,num_chk=64,clba=512,ms=0,mw_cunits=32'), ranges: [[0, 3]] },
   // Unbalanced, then from inside a group into the next.
   {
     line: master('num_grp=2,num_pu=4,num_chk=60,num_sec=256'),
@@ -81,7 +81,6 @@ const cases: readonly Case[] = [
   {
     line: 'femu,lver=2,lnum_ch=2,lnum_lun=2,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64',
     sizeMiB: 512,
-    always: true,
     ranges: [
       [0, 3],
       [2, 3],

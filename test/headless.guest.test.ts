@@ -145,7 +145,7 @@ describe('npm run lab', () => {
   });
 
   it('ends a command that takes too long', async () => {
-    const { status, err } = await lab(...small, '--timeout', '30', '--exec', 'sleep 100');
+    const { status, err } = await lab(...small, '--timeout', '5', '--exec', 'sleep 100');
     expect(status).toBe(124);
     expect(err).toMatch(/longer than/);
   });

@@ -61,6 +61,7 @@ const shapes: readonly Shape[] = [
   flash12(1, 4, 1, 16, 48, 64),
   flash20(1, 1, 64, 256),
   { ...flash20(1, 4, 48, 128), always: true },
+  flash20(1, 4, 40, 96),
   flash20(1, 4, 48, 128, 0),
   flash20(2, 2, 60, 96),
   flash20(4, 4, 40, 128),

@@ -45,24 +45,24 @@ describe('the tutorial', () => {
 
   it('keeps data that was written, removed in order, switched off and created again', async () => {
     await guest.run(
-      'dd if=/dev/urandom of=/tmp/data bs=1M count=48; dd if=/tmp/data of=/dev/mydevice bs=1M conv=fsync',
+      'dd if=/dev/urandom of=/tmp/data bs=1M count=24; dd if=/tmp/data of=/dev/mydevice bs=1M conv=fsync',
     );
     const md5 = (await guest.run('md5sum < /tmp/data')).trim();
     await guest.run('nvme lnvm remove -n mydevice');
     await guest.powerCycle();
     await guest.run(createTarget(0, 3));
-    expect((await guest.run('dd if=/dev/mydevice bs=1M count=48 | md5sum')).trim()).toContain(md5);
+    expect((await guest.run('dd if=/dev/mydevice bs=1M count=24 | md5sum')).trim()).toContain(md5);
     expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
   });
 
   it('keeps data that was synced when the plug is pulled', async () => {
     await guest.run(
-      'dd if=/dev/urandom of=/tmp/data bs=1M count=48; dd if=/tmp/data of=/dev/mydevice bs=1M seek=100 conv=fsync; sync',
+      'dd if=/dev/urandom of=/tmp/data bs=1M count=24; dd if=/tmp/data of=/dev/mydevice bs=1M seek=100 conv=fsync; sync',
     );
     const md5 = (await guest.run('md5sum < /tmp/data')).trim();
     await guest.powerCycle();
     await guest.run(createTarget(0, 3));
-    expect((await guest.run('dd if=/dev/mydevice bs=1M skip=100 count=48 | md5sum')).trim()).toContain(md5);
+    expect((await guest.run('dd if=/dev/mydevice bs=1M skip=100 count=24 | md5sum')).trim()).toContain(md5);
     expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
   });
 });
