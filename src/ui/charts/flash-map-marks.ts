@@ -117,11 +117,14 @@ export function lineRects(layout: MapLayout, view: View, target: TargetLayout, l
 /** Finds marks again while the device goes on, but not with every frame: a search walks over the target. */
 export class MarkFinder {
   private marks = NO_MARKS;
-  private of:
-    { source: MapSource; selection: MapSelection | undefined; atMs: number; version: number } | undefined;
+  private of: { source: MapSource; selection: MapSelection; atMs: number; version: number } | undefined;
 
   /** @returns the marks, a moment old at most; `isDue` asks for another look then. */
   find(source: MapSource, selection: MapSelection | undefined): { marks: Marks; isDue: boolean } {
+    if (selection === undefined) {
+      this.of = undefined;
+      return { marks: NO_MARKS, isDue: false };
+    }
     const { of } = this;
     const version = source.model?.version ?? 0;
     const nowMs = performance.now();

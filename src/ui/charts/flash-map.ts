@@ -363,9 +363,10 @@ export class FlashMap {
     if (model) drawLines(overlay, model);
     if (!this.reducedMotion) this.#glows.follow(source);
     this.#glows.draw(ctx, layout, view, palette);
-    let isDue = this.#drawPointers(overlay, source);
-    if (this.#areLabelsShown)
-      isDue = this.#overview.draw({ ctx, source, layer: this.#layer, layout, view, plot, palette }) || isDue;
+    const isDue = this.#drawPointers(overlay, source);
+    const isOverviewDue =
+      this.#areLabelsShown &&
+      this.#overview.draw({ ctx, source, layer: this.#layer, layout, view, plot, palette });
     ctx.restore();
 
     // What the tests look at besides pixels.
@@ -373,8 +374,8 @@ export class FlashMap {
     set['cells'] = String(source.chunks);
     set['level'] = level;
     set['draws'] = String(++this.#drawn);
-    if (!isDone || isDue) this.requestDraw();
-    else if (this.#glows.size > 0) this.#fading ??= setTimeout(this.#fade, this.everyMs());
+    if (!isDone || isOverviewDue) this.requestDraw();
+    else if (isDue || this.#glows.size > 0) this.#fading ??= setTimeout(this.#fade, this.everyMs());
   }
 
   readonly #fade = (): void => {
