@@ -7,8 +7,10 @@ const LINE = line12('lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=256');
 const SIZE_MIB = 2049;
 const PAIRS = 10;
 const WARM_UPS = 4;
-/** What one measurement writes. */
-const JOB_MIB = 24;
+/** What one measurement writes: seconds, because the share of one that the machine does otherwise is not the same twice. */
+const JOB_MIB = 128;
+/** Of the target; from there on it is overwritten from its beginning. */
+const USED_MIB = 1320;
 /**
  * And before it, unmeasured: switching tracepoints patches the kernel's code, and the emulator has to translate it again.
  */
@@ -43,6 +45,7 @@ export async function benchWatch(tell: (line: string) => void): Promise<Figure[]
     let nextMiB = 0;
     const measure = async (watched: Watched): Promise<number> => {
       await page.evaluate((w) => window.lab.trace.watch(w), watched);
+      if (nextMiB + SETTLE_MIB + JOB_MIB > USED_MIB) nextMiB = 0;
       await kibPerSec(page, nextMiB, SETTLE_MIB);
       const rate = await kibPerSec(page, nextMiB + SETTLE_MIB, JOB_MIB);
       nextMiB += SETTLE_MIB + JOB_MIB;
