@@ -36,7 +36,7 @@ export class TraceTap implements Telemetry {
   private readonly isUnitOneWrite: boolean;
   private readonly lbas: Uint32Array;
   private readonly same: Uint8Array;
-  /** Of each block's sectors, since its last erase. */
+  /** Checksums of the sectors that garbage collection has read, until their block is erased; 0 for the others. */
   private readonly sums = new Map<number, Uint32Array>();
 
   /** @param next is told everything as well */
@@ -113,13 +113,14 @@ export class TraceTap implements Telemetry {
 
   private wrote(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
     this.readLbas(slot, secs, unitBytes);
-    this.compare(block, sec, slot, secs, unitBytes);
+    this.compare(block, slot, secs, unitBytes);
     this.now().write(block, sec, secs, this.lbas, this.same);
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
   }
 
   /** A look at sectors from before the recording teaches what they are. */
   private read(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+    if (this.model.isCollected(block)) this.keepSums(block, sec, slot, secs, unitBytes);
     let unknown = false;
     for (let i = 0; i < secs; i++) unknown ||= this.model.isUnknown(block, sec + i);
     if (!unknown) return;
@@ -135,19 +136,27 @@ export class TraceTap implements Telemetry {
     if (wanted) this.now().content(block, sec, unitBytes.subarray(at, at + secSizeBytes), isNew);
   }
 
-  /** Whether each sector holds what the newest copy of its logical block held, by a checksum kept since it was written. */
-  private compare(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+  private keepSums(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+    const { secSizeBytes } = this.g;
+    const sums = this.sums.get(block) ?? new Uint32Array(this.model.secsPerBlk);
+    this.sums.set(block, sums);
+    for (let i = 0; i < secs; i++) sums[sec + i] = sumOf(unitBytes, (slot + i) * secSizeBytes, secSizeBytes);
+  }
+
+  /** Whether each sector holds what garbage collection has read of the newest copy of its logical block. */
+  private compare(block: number, slot: number, secs: number, unitBytes: Uint8Array): void {
     const { model, g } = this;
+    this.same.fill(0, 0, secs);
+    if (this.sums.size === 0) return;
     const { ch, lun } = blockAddress(g, block);
     const target = model.targetAt(ch, lun);
-    const own = this.sums.get(block) ?? new Uint32Array(model.secsPerBlk);
-    this.sums.set(block, own);
+    if (!target) return;
     for (let i = 0; i < secs; i++) {
-      const sum = sumOf(unitBytes, (slot + i) * g.secSizeBytes, g.secSizeBytes);
-      own[sec + i] = sum;
       const lba = this.lbas[i] as number;
-      const old = target && lba <= MAX_LBA ? model.find(target, lba) : undefined;
-      this.same[i] = old && this.sums.get(old.block)?.[old.sec] === sum ? 1 : 0;
+      const old = lba <= MAX_LBA ? model.find(target, lba) : undefined;
+      const sum = (old && this.sums.get(old.block)?.[old.sec]) ?? 0;
+      if (sum !== 0 && sum === sumOf(unitBytes, (slot + i) * g.secSizeBytes, g.secSizeBytes))
+        this.same[i] = 1;
     }
   }
 

@@ -37,6 +37,10 @@ export class ByteWriter {
   /** A whole number from 0 to 2^53 - 1, seven bits a byte, lowest first. */
   varint(value: number): void {
     this.room(8);
+    if (value <= 0x7f) {
+      this.bytes[this.at++] = value;
+      return;
+    }
     while (value > 0x7f) {
       this.bytes[this.at++] = (value % 128) | 0x80;
       value = Math.floor(value / 128);
@@ -56,6 +60,10 @@ export class ByteWriter {
   }
 
   text(value: string): void {
+    if (value === '') {
+      this.varint(0);
+      return;
+    }
     const bytes = encoder.encode(value);
     this.varint(bytes.length);
     this.raw(bytes);
@@ -98,6 +106,12 @@ export class ByteReader {
   }
 
   varint(): number {
+    const first = this.bytes[this.at];
+    // Most are of one byte.
+    if (first !== undefined && first < 0x80) {
+      this.at++;
+      return first;
+    }
     let value = 0;
     for (let factor = 1; factor <= 2 ** 49; factor *= 128) {
       const byte = this.u8();
@@ -122,7 +136,8 @@ export class ByteReader {
   }
 
   text(): string {
-    return decoder.decode(this.raw(this.varint()));
+    const length = this.varint();
+    return length === 0 ? '' : decoder.decode(this.raw(length));
   }
 }
 

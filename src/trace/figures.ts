@@ -2,7 +2,7 @@ import { ChunkState } from '../spec/ocssd12.ts';
 import type { TraceModel } from './model.ts';
 import type { Recording } from './recording.ts';
 import { sinkOf } from './sink.ts';
-import { readCommand } from './wire-command.ts';
+import { kindOf } from './wire-command.ts';
 
 /** Sectors that one pblk instance has written since it was first seen, by what they were for. */
 export interface TargetFigures {
@@ -122,7 +122,7 @@ function firstPlainWrite(recording: Recording, fromUs: number, toUs: number): Mo
   const watcher = sinkOf({
     at: (us) => (timeUs = us),
     command: (record) => {
-      if (readCommand(record).kind === 'write' && record.status === 0) writtenUs ??= timeUs;
+      if (kindOf(record) === 'write' && record.status === 0) writtenUs ??= timeUs;
     },
   });
   recording.playBetween(fromUs, toUs, watcher);

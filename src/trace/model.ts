@@ -4,7 +4,7 @@ import { BlockCells, CellKind, CellOwner, PagedTable } from './cells.ts';
 import { Causes } from './causes.ts';
 import type { GuestEvent } from './guest-event.ts';
 import { looksLikeBooks, parseEmeta, parseSmeta, type Emeta, type Smeta } from './pblk-books.ts';
-import { readCommand } from './wire-command.ts';
+import { kindOf } from './wire-command.ts';
 import {
   type CommandRecord,
   Lba,
@@ -165,6 +165,12 @@ export class TraceModel implements TraceSink {
     return this.kindOf(block, sec) === CellKind.unknown;
   }
 
+  /** Garbage collection is at a block: what is read of it, it may write elsewhere. */
+  isCollected(block: number): boolean {
+    const at = this.lineAt(block);
+    return at?.target.live === true && at.line?.state === 'collecting';
+  }
+
   /** Whether the content of an unknown sector is worth having: it may be pblk's books. */
   wantsContent(block: number, sec: number): boolean {
     const { ch, lun, chk, pln } = blockAddress(this.shape, block);
@@ -254,42 +260,38 @@ export class TraceModel implements TraceSink {
     this.writtenSecs[block] = Math.max(this.writtenSecs[block] ?? 0, end);
     this.setState(block, this.writtenSecs[block] === this.secsPerBlk ? ChunkState.closed : ChunkState.open);
     this.did(block, Operation.write);
+    cells.writtenMs.fill(this.nowUs / 1000, sec, end);
+    cells.command.fill(0, sec, end);
+    cells.process.fill(0, sec, end);
+    cells.owner.fill(CellOwner.unknown, sec, end);
+    for (let i = 0; i < secs; i++) cells.lba[sec + i] = lbas[i] ?? Lba.unknown;
     const { ch, lun, chk, pln } = blockAddress(this.shape, block);
     const target = this.targetAt(ch, lun);
-    const nowMs = this.nowUs / 1000;
-    for (let i = 0; i < secs; i++) {
-      const s = sec + i;
-      const lba = lbas[i] ?? Lba.unknown;
-      cells.lba[s] = lba;
-      cells.writtenMs[s] = nowMs;
-      cells.command[s] = 0;
-      cells.process[s] = 0;
-      cells.owner[s] = CellOwner.unknown;
-      if (target)
-        this.wroteInLine(
-          target,
-          chk,
-          target.layout.positionOf(ch, lun, pln, s),
-          block,
-          s,
-          lba,
-          same[i] === 1,
-        );
-      else cells.kind[s] = lba === Lba.empty ? CellKind.padding : CellKind.unknown;
+    if (!target) {
+      for (let s = sec; s < end; s++)
+        cells.kind[s] = cells.lba[s] === Lba.empty ? CellKind.padding : CellKind.unknown;
+      return;
+    }
+    const line = this.ownLine(target, chk);
+    const { layout } = target;
+    let position = 0;
+    for (let s = sec; s < end; s++, position++) {
+      // Neighbours in a run are neighbours in the line too.
+      if (s === sec || s % layout.secsPerRun === 0) position = layout.positionOf(ch, lun, pln, s);
+      this.wroteInLine(target, line, position, block, s, cells, same[s - sec] === 1);
     }
   }
 
   private wroteInLine(
     target: Target,
-    lineId: number,
+    line: Line,
     position: number,
     block: number,
     sec: number,
-    lba: number,
+    cells: BlockCells,
     isSame: boolean,
   ): void {
-    const cells = this.own(block);
-    const line = this.ownLine(target, lineId);
+    const lba = cells.lba[sec] as number;
     const { smetaStart, emetaStart } = line;
     const inSmeta = position >= smetaStart && position < smetaStart + target.layout.sizes.smetaSecs;
     if (inSmeta || position >= emetaStart) {
@@ -310,10 +312,14 @@ export class TraceModel implements TraceSink {
       return;
     }
     // Whoever writes what was picked up may also be a process that writes the block just now: then it is other data.
-    const old = this.outdate(target, lba);
-    const isGc = old?.wasPickedUp === true && isSame;
-    // Whose data it is stays known when it is moved.
-    if (isGc) cells.process[sec] = old.process;
+    const before = target.map.get(lba);
+    let isGc = false;
+    if (before !== PagedTable.none) {
+      const old = this.outdateAt(target, before);
+      isGc = old.wasPickedUp && isSame;
+      // Whose data it is stays known when it is moved.
+      if (isGc) cells.process[sec] = old.process;
+    }
     cells.kind[sec] = CellKind.valid;
     cells.owner[sec] = isGc ? CellOwner.gc : CellOwner.user;
     cells.valid++;
@@ -325,21 +331,28 @@ export class TraceModel implements TraceSink {
     this.causes.wrote(target, lba, block, sec, isGc);
   }
 
-  /** The copy that was the newest is stale from now on: whether garbage collection had picked it up, and whose it was. */
-  private outdate(target: Target, lba: number): { wasPickedUp: boolean; process: number } | undefined {
-    const old = this.find(target, lba);
-    if (!old) return undefined;
-    const cells = this.own(old.block);
-    const wasPickedUp = ((cells.owner[old.sec] ?? 0) & PICKED_UP) !== 0;
-    cells.owner[old.sec] = (cells.owner[old.sec] ?? 0) & OWNER_MASK;
-    if (cells.kind[old.sec] === CellKind.valid) {
-      cells.kind[old.sec] = CellKind.stale;
-      cells.valid--;
-      this.ownLine(target, blockAddress(this.shape, old.block).chk).validSecs--;
-    }
-    this.touch(old.block);
+  /** The copy that was the newest is none from now on. */
+  private outdate(target: Target, lba: number): void {
+    const at = target.map.get(lba);
+    if (at === PagedTable.none) return;
+    this.outdateAt(target, at);
     target.map.set(lba, PagedTable.none);
-    return { wasPickedUp, process: cells.process[old.sec] ?? 0 };
+  }
+
+  /** A copy is stale from now on: whether garbage collection had picked it up, and whose it was. */
+  private outdateAt(target: Target, at: number): { wasPickedUp: boolean; process: number } {
+    const sec = at % this.secsPerBlk;
+    const block = (at - sec) / this.secsPerBlk;
+    const cells = this.own(block);
+    const owner = cells.owner[sec] ?? 0;
+    cells.owner[sec] = owner & OWNER_MASK;
+    if (cells.kind[sec] === CellKind.valid) {
+      cells.kind[sec] = CellKind.stale;
+      cells.valid--;
+      this.ownLine(target, blockAddress(this.shape, block).chk).validSecs--;
+    }
+    this.touch(block);
+    return { wasPickedUp: (owner & PICKED_UP) !== 0, process: cells.process[sec] ?? 0 };
   }
 
   /** Logical blocks that were given back (a discard): no copy of them is the newest any more. */
@@ -564,9 +577,9 @@ export class TraceModel implements TraceSink {
 
   command(record: CommandRecord): void {
     this.commands++;
-    const wire = readCommand(record);
-    if (wire.kind === 'vectorRead') this.sawRead(record);
-    else if (wire.kind === 'vectorWrite' || wire.kind === 'vectorCopy') this.sign(record);
+    const kind = kindOf(record);
+    if (kind === 'vectorRead') this.sawRead(record);
+    else if (kind === 'vectorWrite' || kind === 'vectorCopy') this.sign(record);
   }
 
   private sawRead(record: CommandRecord): void {

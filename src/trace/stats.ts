@@ -1,7 +1,7 @@
 import type { GuestEvent } from './guest-event.ts';
 import type { TraceModel } from './model.ts';
 import type { CommandRecord, PowerMark, TraceSink } from './record.ts';
-import { readCommand } from './wire-command.ts';
+import { kindOf } from './wire-command.ts';
 
 /** Length of one bin of the statistics, as long as a recording is short; see {@link TraceStats.binUs}. */
 export const BIN_MS = 100;
@@ -56,8 +56,8 @@ export class TraceStats implements TraceSink {
   private bin = 0;
   private free: number;
   private last: Totals;
-  /** Times of the commands of late, to see how many were under way together. */
-  private recent: { fromUs: number; toUs: number }[] = [];
+  /** When the commands of late ended, to see how many were under way together. */
+  private recent: number[] = [];
 
   constructor(model: TraceModel) {
     this.model = model;
@@ -195,7 +195,7 @@ export class TraceStats implements TraceSink {
   }
 
   command(record: CommandRecord): void {
-    const { kind } = readCommand(record);
+    const kind = kindOf(record);
     this.add('commands', 1);
     if (record.status !== 0) this.add('failed', 1);
     // Held until something happens (asynchronous events), or of no load: not what a queue's depth is about.
@@ -223,9 +223,9 @@ export class TraceStats implements TraceSink {
   private addInFlight(latencyUs: number): void {
     const toUs = this.model.nowUs;
     const fromUs = toUs - latencyUs;
-    // Those that ended since this one was fetched, and itself.
-    this.recent = this.recent.filter((other) => other.toUs >= fromUs);
-    this.recent.push({ fromUs, toUs });
+    // Those that ended since this one was fetched, and itself: they are in the order of their ends.
+    while (this.recent.length > 0 && (this.recent[0] as number) < fromUs) this.recent.shift();
+    this.recent.push(toUs);
     const column = this.columns.inFlight;
     column[this.bin] = Math.max(column[this.bin] ?? 0, this.recent.length);
     // A command that took long was under way in earlier bins too.
@@ -256,8 +256,10 @@ export class TraceStats implements TraceSink {
     const bytes = this.model.shape.secSizeBytes;
     this.last = now;
     // A target that is gone takes its totals with it.
-    const of = (name: keyof Totals) => Math.max(0, now[name] - last[name]);
-    const [user, gc, padding, meta] = [of('user'), of('gc'), of('padding'), of('meta')];
+    const user = Math.max(0, now.user - last.user);
+    const gc = Math.max(0, now.gc - last.gc);
+    const padding = Math.max(0, now.padding - last.padding);
+    const meta = Math.max(0, now.meta - last.meta);
     if (user > 0) this.add('userBytes', user * bytes);
     if (gc > 0) this.add('gcBytes', gc * bytes);
     if (padding > 0) this.add('paddingBytes', padding * bytes);

@@ -68,6 +68,11 @@ export class TargetLayout {
     return new TargetLayout(shape, { firstCh: ch, firstLun: 0, numCh, numLun: shape.numLun }, sizes);
   }
 
+  /** Sectors of a block whose positions in the line follow each other. */
+  get secsPerRun(): number {
+    return this.shape.kind === 'ocssd12' ? this.shape.secsPerPg : this.shape.wsOpt;
+  }
+
   get luns(): number {
     return this.numCh * this.numLun;
   }

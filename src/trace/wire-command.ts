@@ -34,13 +34,19 @@ const kinds: ReadonlyMap<number, CommandKind> = new Map([
   [IoOpcode.vectorCopy, 'vectorCopy'],
 ]);
 
+const f = submissionEntry.fields;
+
+/** By the opcode's byte alone: it is asked of every record that is played. */
+export function kindOf({ queueId, sqe }: CommandRecord): CommandKind {
+  return queueId === 0 ? 'admin' : (kinds.get(sqe[f.opcode.offset] ?? 0) ?? 'other');
+}
+
 /** The fields of a recorded command that everybody asks for. */
-export function readCommand({ queueId, sqe }: CommandRecord): WireCommand {
-  const f = submissionEntry.fields;
-  const opcode = unpack(f.opcode, sqe);
+export function readCommand(record: CommandRecord): WireCommand {
+  const { sqe } = record;
   return {
-    kind: queueId === 0 ? 'admin' : (kinds.get(opcode) ?? 'other'),
-    opcode,
+    kind: kindOf(record),
+    opcode: unpack(f.opcode, sqe),
     cid: unpack(f.cid, sqe),
     nsid: unpack(f.nsid, sqe),
   };

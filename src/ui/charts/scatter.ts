@@ -2,7 +2,7 @@ import { Lba, type TraceShape, type TraceSink } from '../../trace/record.ts';
 import type { Recording } from '../../trace/recording.ts';
 import { sinkOf } from '../../trace/sink.ts';
 import { fieldsOf } from '../../trace/export-fields.ts';
-import { readCommand } from '../../trace/wire-command.ts';
+import { kindOf } from '../../trace/wire-command.ts';
 import type { Period } from './timeline-data.ts';
 
 export const Access = { read: 0, user: 1, gc: 2 } as const;
@@ -63,7 +63,7 @@ export class ScatterData {
       },
       learn: note,
       command: (record) => {
-        const { kind } = readCommand(record);
+        const kind = kindOf(record);
         if (kind === 'vectorRead') {
           for (const { block, sec, count } of record.addresses)
             for (let i = 0; i < count; i++)

@@ -1,6 +1,6 @@
 import type { Recording } from '../../trace/recording.ts';
 import { sinkOf } from '../../trace/sink.ts';
-import { type CommandKind, readCommand } from '../../trace/wire-command.ts';
+import { type CommandKind, kindOf } from '../../trace/wire-command.ts';
 
 export const FILTERS = ['all', 'write', 'read', 'erase', 'admin', 'other', 'failed'] as const;
 export type Filter = (typeof FILTERS)[number];
@@ -41,7 +41,7 @@ export class CommandIndex {
         grown.set(this.codes);
         this.codes = grown;
       }
-      this.codes[this.count++] = codes[readCommand(record).kind] | (record.status === 0 ? 0 : FAILED);
+      this.codes[this.count++] = codes[kindOf(record)] | (record.status === 0 ? 0 : FAILED);
     },
   });
 

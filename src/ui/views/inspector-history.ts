@@ -1,7 +1,7 @@
 import { TraceDecoder, type Segment } from '../../trace/encode.ts';
 import { type CommandRecord, MAX_LBA, type TraceSink } from '../../trace/record.ts';
 import { type Recording, sinkOf } from '../../trace/recording.ts';
-import { readCommand } from '../../trace/wire-command.ts';
+import { kindOf } from '../../trace/wire-command.ts';
 
 export interface HistoryEntry {
   readonly kind: 'write' | 'read' | 'erase';
@@ -111,7 +111,7 @@ export class SectorHistory {
 
   private ended(record: CommandRecord): void {
     this.commands++;
-    const { kind } = readCommand(record);
+    const kind = kindOf(record);
     if (kind !== 'vectorRead' && kind !== 'vectorWrite' && kind !== 'vectorErase' && kind !== 'vectorCopy')
       return;
     const chunk = Math.floor(this.block / this.planes);
