@@ -35,6 +35,9 @@ export interface KeeperParts {
 /** Saving a machine takes seconds: a version of a disk that no machine names after so long has none. */
 const ABANDONED_AFTER_MS = 600_000;
 
+/** A machine up to this size is kept as it is: packing and unpacking it would take longer than all the rest. */
+const MOST_PLAIN_BYTES = 64 * 2 ** 20;
+
 /** How long a save that nobody asked for waits for a moment of rest: there is another time. */
 const AUTOSAVE_REST_MS = 1000;
 
@@ -144,7 +147,8 @@ export class LabKeeper {
     const saved = await this.#parts.lab.save(options);
     const { diskId, diskVersion: version = '', savedAtMs, memoryMiB } = saved;
     const head = { diskId, diskVersion: version, savedAtMs, memoryMiB };
-    return { head, machine: { packed: await packLab(saved), consoles } };
+    const small = saved.machine.bytes.length > MOST_PLAIN_BYTES;
+    return { head, machine: { packed: await packLab(saved, small), consoles } };
   }
 
   /** Saves the lab under a name, with its disk. Rejects with one sentence. */
@@ -209,12 +213,11 @@ export class LabKeeper {
    */
   async resume(id: string): Promise<{ diskId: string }> {
     const { labs, lab } = this.#parts;
-    const [head, machine] = await Promise.all([labs.head(id), labs.machine(id)]);
-    if (!head || !machine) throw new LabError('resume', 'That saved machine is not here any more.');
-    if (lab.power === 'halted') await lab.powerCut();
     const catalogue = await this.#disks();
+    if (lab.power === 'halted') await lab.powerCut();
+    const [head, machine, disks] = await Promise.all([labs.head(id), labs.machine(id), catalogue.list()]);
+    if (!head || !machine) throw new LabError('resume', 'That saved machine is not here any more.');
     const unpacked = await unpackLab(machine.packed);
-    const disks = await catalogue.list();
     const isThere = stateOf(head, disks) === 'ready';
     const saved = isThere ? unpacked : await this.#withFork(catalogue, head, disks, unpacked);
     this.#resumed = machine.consoles;

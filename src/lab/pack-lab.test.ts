@@ -55,18 +55,19 @@ function forged(json: Uint8Array, packed: Uint8Array, unpackedBytes: number, ver
 
 const utf8 = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
-describe('a packed lab', () => {
+describe.each([
+  ['small', true],
+  ['plain', false],
+] as const)('a packed lab (%s)', (_name, small) => {
   it('is unpacked as it was, with and without what may be absent', async () => {
-    expect(await unpackLab(await packLab(saved))).toEqual(saved);
+    expect(await unpackLab(await packLab(saved, small))).toEqual(saved);
     const without: SavedLab = { ...saved };
     delete (without as { diskVersion?: string }).diskVersion;
-    expect(await unpackLab(await packLab(without))).toEqual(without);
-    // As it comes out of a database.
-    expect(readSavedLab(structuredClone(saved))).toEqual(saved);
+    expect(await unpackLab(await packLab(without, small))).toEqual(without);
   });
 
   it('is refused in one sentence when it is cut, longer, or changed anywhere', async () => {
-    const packed = await packLab(saved);
+    const packed = await packLab(saved, small);
     for (const length of [0, 7, 8, 35, 36, 100, packed.length - 1])
       expect(await outcome(packed.subarray(0, length))).toMatch(
         /^(These|The saved lab is damaged: )[^.]*\.$/,
@@ -85,6 +86,12 @@ describe('a packed lab', () => {
       { numRuns: 200 },
     );
   });
+});
+
+describe('a lab from elsewhere', () => {
+  it('is read as it comes out of a database', () => {
+    expect(readSavedLab(structuredClone(saved))).toEqual(saved);
+  });
 
   it('is refused when its checksums are right and it is hostile all the same', async () => {
     const { bytes, ...machine } = saved.machine;
@@ -92,7 +99,9 @@ describe('a packed lab', () => {
     const json = utf8(fields);
     const gzip = gzipSync(bytes);
     expect(await outcome(forged(json, gzip, bytes.length))).toBe('unpacked');
-    expect(await outcome(forged(json, gzip, bytes.length, 2))).toMatch(/has version 2/);
+    expect(await outcome(forged(json, gzip, bytes.length, 3))).toMatch(/has version 3/);
+    expect(await outcome(forged(json, bytes, bytes.length, 2))).toBe('unpacked');
+    expect(await outcome(forged(json, gzip, bytes.length, 2))).toMatch(/sizes are impossible/);
     // Neither a claim of much memory nor a bomb is believed.
     expect(await outcome(forged(json, gzip, 2 ** 31))).toMatch(/sizes are impossible/);
     expect(await outcome(forged(json, gzipSync(new Uint8Array(2 ** 22)), 5000))).toMatch(
