@@ -403,11 +403,12 @@ export class Lab {
     let ready: Promise<void> = control.ready.then(() => {});
     if ('resume' in beginning) {
       // It has its disk and its shells, and is in the middle of whatever it did.
-      const { controlId, traceRun } = beginning.resume;
+      const { controlId, traceRun, trace: traced } = beginning.resume;
       control.meetRunning(controlId);
       ready = Promise.all([ready, control.exec(reseedCommand())]).then(() => {
         // Not before: to end a trace takes the guest longer than all the rest.
-        trace.meetRunning(traceRun);
+        if (traced) trace.goOn(traced);
+        else trace.meetRunning(traceRun);
       });
     } else if ('saved' in beginning) {
       const { consoles } = beginning.saved;

@@ -30,6 +30,8 @@ const saved: SavedLab = {
   traceRun: 0,
 };
 
+const traced = { run: 3, intervalMs: 500, formats: [['a', 'b']], sample: [] } as const;
+
 const outcome = (bytes: Uint8Array): Promise<string> =>
   unpackLab(bytes).then(
     () => 'unpacked',
@@ -64,6 +66,8 @@ describe.each([
     const without: SavedLab = { ...saved };
     delete (without as { diskVersion?: string }).diskVersion;
     expect(await unpackLab(await packLab(without, small))).toEqual(without);
+    const withTrace: SavedLab = { ...saved, trace: traced };
+    expect(await unpackLab(await packLab(withTrace, small))).toEqual(withTrace);
   });
 
   it('is refused in one sentence when it is cut, longer, or changed anywhere', async () => {
@@ -132,6 +136,10 @@ describe('a lab from elsewhere', () => {
       ['savedAtMs', Infinity],
       ['controlId', -1],
       ['traceRun', 2 ** 31],
+      ['trace', null],
+      ['trace', { ...traced, run: 0 }],
+      ['trace', { ...traced, formats: [['a']] }],
+      ['trace', { ...traced, sample: Array(2000).fill(['a', 'b']) }],
     ];
     for (const [name, value] of wrong)
       expect(() => readSavedLab({ ...saved, [name]: value }), name).toThrow(

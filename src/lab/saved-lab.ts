@@ -7,6 +7,8 @@ import type { SavedMachine } from '../machine/saved-state.ts';
 import { CACHE_MODES, type CacheMode } from '../storage/cache-mode.ts';
 import { crc32 } from '../storage/checksum.ts';
 import { LabError } from './errors.ts';
+import type { SavedTrace } from './guest-trace/guest-trace.ts';
+import type { TraceRecord } from './guest-trace/sample.ts';
 
 export const SAVED_LAB_FORMAT = 1;
 const MIB = 2 ** 20;
@@ -14,6 +16,7 @@ const U32 = 0xffff_ffff;
 /** The whole of a longest disk name, device line or version; anything else is not ours. */
 const TEXT = /^[^]{0,1000000}$/;
 const CONFIGURATION_BYTES = 64;
+const MAX_TRACE_RECORDS = 1024;
 
 /** Plain data and one byte array: for structured clone, or {@link packLab}. */
 export interface SavedLab {
@@ -36,6 +39,8 @@ export interface SavedLab {
   /** The last number used on the control channel and on the trace channel: the guest may still speak of them. */
   readonly controlId: number;
   readonly traceRun: number;
+  /** What the guest's trace was at, if it was on. */
+  readonly trace?: SavedTrace;
 }
 
 /** Checks all but the state of the functions and of v86, which are checked when they are restored. Throws LabError `resume`. */
@@ -57,6 +62,7 @@ export function readSavedLab(value: unknown): SavedLab {
       savedAtMs: saved.whole('savedAtMs', 0, Number.MAX_SAFE_INTEGER),
       controlId: saved.whole('controlId', 0, U32),
       traceRun: saved.whole('traceRun', 0, 0x7fff_ffff),
+      ...(saved.get('trace') !== undefined && { trace: readTrace(saved.object('trace')) }),
     };
   } catch (error) {
     if (!(error instanceof SavedStateError)) throw error;
@@ -82,6 +88,21 @@ function readMachine(saved: SavedFields): SavedMachine {
         state: one.get('state'),
       };
     }),
+  };
+}
+
+function readTrace(saved: SavedFields): SavedTrace {
+  const records = (name: string): TraceRecord[] =>
+    saved.list(name, MAX_TRACE_RECORDS, (item) => {
+      const [key, value] = Array.isArray(item) ? (item as unknown[]) : [];
+      if (typeof key !== 'string' || typeof value !== 'string') throw saved.wrong(name);
+      return [key, value];
+    });
+  return {
+    run: saved.whole('run', 1, 0x7fff_ffff),
+    intervalMs: saved.whole('intervalMs', 0, U32),
+    formats: records('formats'),
+    sample: records('sample'),
   };
 }
 

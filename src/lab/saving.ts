@@ -76,6 +76,7 @@ async function copy({ machine, device, disk, control, trace, memoryMiB, diskVers
     throw new LabError('save', `${sentenceOf(error)} So the lab could not be saved.`, error);
   }
   const { deviceLine, sizeBytes, id } = disk.summary;
+  const traced = trace.save();
   return {
     format: SAVED_LAB_FORMAT,
     // Last: whatever came meanwhile is noticed here.
@@ -91,5 +92,6 @@ async function copy({ machine, device, disk, control, trace, memoryMiB, diskVers
     savedAtMs: Date.now(),
     controlId: control.lastId,
     traceRun: trace.lastRun,
+    ...(traced && { trace: traced }),
   } satisfies SavedLab;
 }

@@ -91,6 +91,10 @@ export class ProcessNames {
     this.#names.set(pid, name);
   }
 
+  entries(): Iterable<readonly [pid: number, name: string]> {
+    return this.#names;
+  }
+
   clear(): void {
     this.#names.clear();
     this.#names.set(0, 'swapper');

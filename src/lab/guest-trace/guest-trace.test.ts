@@ -202,6 +202,42 @@ describe('GuestTrace', () => {
     expect(frames.length).toBe(2);
   });
 
+  it('goes on with a run that was saved, as if it had been there from the beginning', async () => {
+    const first = await running();
+    const saved = first.trace.save();
+    if (!saved) throw new Error('nothing was saved');
+    const second = lab();
+    let done = false;
+    void second.trace.start(250).then(() => (done = true));
+    second.trace.goOn(JSON.parse(JSON.stringify(saved)) as typeof saved);
+    await Promise.resolve();
+    expect([second.frames, second.trace.isOn, done]).toEqual([[], true, true]);
+    expect(second.batches.flat()).toContainEqual({ kind: 'process', atMs: 1000, pid: 7, comm: 'a name (x)' });
+    second.batches.length = 0;
+    second.clock.ticks += 100e6;
+    second.clock.atMs += 100;
+    const written = page(510e6, [data(1e6, event(310, 7, [['259:1', 32], 12, 99]))]);
+    for (const { say } of [first, second]) say(PAGE, first.id, written);
+    expect(second.batches.flat()).toEqual(first.batches.flat());
+    expect(second.batches.flat()).toMatchObject([{ kind: 'dirty', pid: 7, comm: 'a name (x)' }]);
+    // What it would save is what it was given.
+    expect(second.trace.save()).toEqual(saved);
+  });
+
+  it('ends a run that was saved when another interval is wanted, and saves none while it is off', async () => {
+    const first = await running();
+    const saved = first.trace.save();
+    if (!saved) throw new Error('nothing was saved');
+    const other = lab();
+    expect(other.trace.save()).toBeUndefined();
+    void other.trace.start(400);
+    other.trace.goOn(saved);
+    expect(other.frames.map(({ type, id }) => [type, id === saved.run])).toEqual([
+      [STOP, true],
+      [PING, false],
+    ]);
+  });
+
   it('sends nothing while nobody wants it', () => {
     const { frames, hello } = lab();
     hello();

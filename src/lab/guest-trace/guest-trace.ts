@@ -10,7 +10,7 @@ import { encodeFrame, FrameParser } from '../guest-frames.ts';
 import { type Decoder, DECODERS, Fields, ProcessNames } from './decoders.ts';
 import { parseFields, parseFormat } from './format.ts';
 import { LAYOUT_32, type PageLayout, pageLayout, readRingPage } from './ring-page.ts';
-import { readSample, SampledTargets } from './sample.ts';
+import { readSample, SampledTargets, type TraceRecord } from './sample.ts';
 
 export const TRACE_VERSION = 1;
 export const DEFAULT_SAMPLE_MS = 500;
@@ -38,6 +38,15 @@ export class TraceError extends Error {
   override readonly name = 'TraceError';
 }
 
+/** A run of the agent's as one channel knows it, for another one to go on with. */
+export interface SavedTrace {
+  readonly run: number;
+  readonly intervalMs: number;
+  readonly formats: readonly TraceRecord[];
+  /** What the samples have told so far. */
+  readonly sample: readonly TraceRecord[];
+}
+
 interface Waiter {
   readonly promise: Promise<void>;
   resolve(): void;
@@ -63,6 +72,8 @@ export class GuestTrace {
   #isOn = false;
   #startedMs = 0;
   #layout: PageLayout = LAYOUT_32;
+  #formatRecords: readonly TraceRecord[] = [];
+  #mounts: string | undefined;
   readonly #decoders = new Map<number, Decoder>();
   readonly #names = new ProcessNames();
   readonly #targets = new SampledTargets();
@@ -117,6 +128,36 @@ export class GuestTrace {
     return this.#run;
   }
 
+  /** What it takes to go on with the present run; undefined while nothing is traced. */
+  save(): SavedTrace | undefined {
+    const { lastRun: run } = this;
+    if (!this.#isOn || this.#wanted === undefined) return undefined;
+    const names = Array.from(this.#names.entries(), ([pid, name]) => `${pid} ${name}\n`).join('');
+    const sample: TraceRecord[] = [['names', names], ...this.#targets.records()];
+    if (this.#mounts !== undefined) sample.push(['mounts', this.#mounts]);
+    return { run, intervalMs: this.#wanted, formats: this.#formatRecords, sample };
+  }
+
+  /**
+   * Goes on with a run that another channel has saved, if that is what is wanted. To end one and start another takes
+   * the guest half a second, in which it does nothing else.
+   */
+  goOn(saved: SavedTrace): void {
+    if (this.#closed) return;
+    if (this.#wanted !== saved.intervalMs) {
+      this.meetRunning(saved.run);
+      return;
+    }
+    this.#available = true;
+    this.#run = saved.run;
+    this.#forget();
+    const nowMs = this.#readClock()?.atMs ?? 0;
+    this.#startedMs = nowMs;
+    this.#readFormats(saved.formats);
+    this.#sampled(saved.sample, nowMs);
+    this.#tell();
+  }
+
   /**
    * The agent said hello before this channel was there, in a machine that was restored: asks it to say so again.
    * @param lastRun of the channel that was there before: it ends, and what it still tells is nobody's
@@ -166,6 +207,8 @@ export class GuestTrace {
 
   #forget(): void {
     this.#layout = LAYOUT_32;
+    this.#formatRecords = [];
+    this.#mounts = undefined;
     this.#decoders.clear();
     this.#names.clear();
     this.#targets.clear();
@@ -181,7 +224,7 @@ export class GuestTrace {
     if (id !== this.#run) return;
     switch (type) {
       case FORMATS:
-        this.#formats(payload);
+        this.#readFormats(records(payload));
         break;
       case PAGE:
         this.#page(payload);
@@ -222,11 +265,12 @@ export class GuestTrace {
     this.#begin();
   }
 
-  #formats(payload: Uint8Array): void {
+  #readFormats(all: Iterable<TraceRecord>): void {
     this.#decoders.clear();
-    let count = 0;
-    for (const [key, text] of records(payload)) {
-      if (++count > MAX_FORMATS) break;
+    const kept: TraceRecord[] = [];
+    for (const [key, text] of all) {
+      if (kept.length === MAX_FORMATS) break;
+      kept.push([key, text]);
       if (key === 'header_page') {
         this.#layout = pageLayout(parseFields(text)) ?? this.#layout;
         continue;
@@ -235,6 +279,7 @@ export class GuestTrace {
       const decoder = format && DECODERS[key]?.(format, this.#names);
       if (format && decoder) this.#decoders.set(format.id, decoder);
     }
+    this.#formatRecords = kept;
   }
 
   #page(payload: Uint8Array): void {
@@ -261,9 +306,13 @@ export class GuestTrace {
       return;
     }
     const ticks = view(payload).getUint32(4, true) * 2 ** 32 + view(payload).getUint32(0, true);
-    const atMs = this.#toMs(ticks, clock);
-    for (const event of readSample(records(payload.subarray(8)), atMs, this.#targets)) {
+    this.#sampled(records(payload.subarray(8)), this.#toMs(ticks, clock));
+  }
+
+  #sampled(all: Iterable<TraceRecord>, atMs: number): void {
+    for (const event of readSample(all, atMs, this.#targets)) {
       if (event.kind === 'process') this.#names.set(event.pid, event.comm);
+      else this.#mounts = event.mounts ?? this.#mounts;
       this.#batch.push(event);
     }
     if (this.#wanted === undefined || this.#isOn) return;
@@ -321,7 +370,7 @@ function view(bytes: Uint8Array): DataView {
 }
 
 /** key NUL value NUL, again and again. What is cut off at the end is left out. */
-function* records(bytes: Uint8Array): Generator<[key: string, value: string]> {
+function* records(bytes: Uint8Array): Generator<TraceRecord> {
   const decoder = new TextDecoder();
   let at = 0;
   for (;;) {

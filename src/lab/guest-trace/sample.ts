@@ -6,12 +6,23 @@ const MAX_FILES = 32;
 const MAX_FILE_CHARS = 8192;
 const MAX_MOUNTS_CHARS = 65_536;
 
+/** A key of a frame and its value. */
+export type TraceRecord = readonly [key: string, value: string];
+
 /** What is known of the targets. A sample holds only the files that changed since the one before. */
 export class SampledTargets {
   readonly #targets = new Map<string, GuestTarget>();
 
   clear(): void {
     this.#targets.clear();
+  }
+
+  /** All of it as one sample would tell it. */
+  *records(): Generator<TraceRecord> {
+    for (const { disk, major, minor, files } of this.#targets.values()) {
+      yield [`disk/${disk}`, `${major}:${minor}`];
+      for (const [file, text] of Object.entries(files)) yield [`pblk/${disk}/${file}`, text];
+    }
   }
 
   /** Targets that are there by this sample; a file of one that is not is ignored. */
@@ -39,7 +50,7 @@ export class SampledTargets {
 
 /** What the records of one frame say; what is not understood is skipped. */
 export function readSample(
-  records: Iterable<readonly [key: string, value: string]>,
+  records: Iterable<TraceRecord>,
   atMs: number,
   targets: SampledTargets,
 ): (GuestProcess | GuestSample)[] {
