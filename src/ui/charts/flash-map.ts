@@ -42,6 +42,9 @@ export interface MapPointers {
 
 const ORIGIN: MapPoint = { ch: 0, lun: 0, chk: 0, pln: 0, pg: 0, sec: 0 };
 
+/** A picture that was due before is not to be expected any more. */
+const LATE = 1.4;
+
 /**
  * The flash map on one canvas: zoom, cursor, selection. Draws only when something changed. Knows nothing of
  * Svelte or of the worker.
@@ -375,7 +378,13 @@ export class FlashMap {
     set['level'] = level;
     set['draws'] = String(++this.#drawn);
     if (!isDone || isOverviewDue) this.requestDraw();
-    else if (isDue || this.#glows.size > 0) this.#fading ??= setTimeout(this.#fade, this.everyMs());
+    else if (isDue || this.#glows.size > 0) this.#fadeLater();
+  }
+
+  /** While pictures come at their pace, what fades is drawn with the next of them and not in one of its own. */
+  #fadeLater(): void {
+    clearTimeout(this.#fading);
+    this.#fading = setTimeout(this.#fade, this.everyMs() * LATE);
   }
 
   readonly #fade = (): void => {
