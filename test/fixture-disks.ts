@@ -207,3 +207,60 @@ export const fixtureFork = {
     same(await disk.readUnit(6), undefined, 'a unit of what it was forked from');
   },
 };
+
+/** Of fifteen of them two pieces are made. */
+const GROUPED_UNIT_BYTES = 5000;
+
+/**
+ * Units that were put together, some of them erased or written over since: in pieces, in records of their own, in pages
+ * and in the journal of a program that died; from format 3 on.
+ */
+export const fixtureGroups = {
+  spec: {
+    name: 'groups',
+    deviceLine: 'nvme,serial=fixture',
+    sizeBytes: MIB,
+    unitBytes: GROUPED_UNIT_BYTES,
+    totalUnits: 1000,
+  } as DiskSpec,
+  /** What the disk holds: unit and round. */
+  units: new Map([
+    ...[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14].map((unit) => [unit, 1] as const),
+    ...[510, 511, 512, 513].map((unit) => [unit, 2] as const),
+    ...[600, 602, 603, 604, 605, 606, 607, 608, 609].map((unit) => [unit, 70] as const),
+    [601, 71] as const,
+  ]),
+  /** Does not close the disk. */
+  async make(disk: OpenDisk): Promise<void> {
+    const put = (round: number, ...units: number[]) =>
+      disk.commit(
+        {
+          erased: [],
+          units: units.map((unit) => ({ unit, bytes: stamp(GROUPED_UNIT_BYTES, unit, round) })),
+          shards: [{ shard: round % 2, bytes: stamp(512, round) }],
+        },
+        'relaxed',
+      );
+    const erase = (first: number, count: number) =>
+      disk.commit({ erased: [{ first, count }], units: [], shards: [] }, 'relaxed');
+    await put(1, ...Array.from({ length: 15 }, (_, i) => i));
+    await put(2, 510, 511, 512, 513);
+    await erase(2, 1);
+    // More commits than a journal has.
+    for (let round = 4; round < 70; round++) await put(round);
+    await put(70, ...Array.from({ length: 10 }, (_, i) => 600 + i));
+    await put(71, 601);
+  },
+  async check(disk: OpenDisk): Promise<void> {
+    const { units } = fixtureGroups;
+    same(disk.unitsStored(), units.size, 'units');
+    for (let unit = 0; unit < fixtureGroups.spec.totalUnits; unit++) {
+      const round = units.get(unit);
+      const expected = round === undefined ? undefined : stamp(GROUPED_UNIT_BYTES, unit, round);
+      same(await disk.readUnit(unit), expected, `unit ${unit}`);
+    }
+    const table = await disk.loadTable();
+    same(table.length, 2, 'shards');
+    for (const { shard, bytes } of table) same(bytes, stamp(512, 70 + shard), `shard ${shard}`);
+  },
+};

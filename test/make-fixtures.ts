@@ -10,7 +10,7 @@ import { FileCatalogue } from '../src/storage/file.ts';
 import { IndexedDbCatalogue } from '../src/storage/indexeddb.ts';
 import { DISK_FORMAT } from '../src/storage/superblock.ts';
 import { dumpDatabases } from './database-dump.ts';
-import { fixtureDisks, fixtureFork } from './fixture-disks.ts';
+import { fixtureDisks, fixtureFork, fixtureGroups } from './fixture-disks.ts';
 
 const folder = join(fileURLToPath(import.meta.url), '..', '..', 'src', 'storage', 'fixtures');
 
@@ -24,7 +24,10 @@ async function fill(catalogue: DiskCatalogue): Promise<string[]> {
     ids.push(id);
   }
   ids.push(await fixtureFork.make(catalogue, ids[fixtureDisks.indexOf(fixtureFork.of)] ?? ''));
-  return ids;
+  // Left open, so that what a program that dies leaves behind is kept as well.
+  const { id } = await catalogue.create(fixtureGroups.spec);
+  await fixtureGroups.make(await catalogue.open(id));
+  return [...ids, id];
 }
 
 const dump = join(folder, `v${DISK_FORMAT}.indexeddb.json`);
@@ -36,7 +39,8 @@ writeFileSync(dump, `${JSON.stringify(await dumpDatabases(indexedDB), undefined,
 const directory = mkdtempSync(join(tmpdir(), 'lnvm-fixtures-'));
 const ids = await fill(FileCatalogue.ofDirectory(directory));
 ids.forEach((id, i) => {
-  const name = [...fixtureDisks, fixtureFork][i]?.name.replaceAll(/[^a-z0-9]+/g, '-') ?? '';
+  const name =
+    [...fixtureDisks, fixtureFork, fixtureGroups.spec][i]?.name.replaceAll(/[^a-z0-9]+/g, '-') ?? '';
   copyFileSync(join(directory, id), join(folder, `v${DISK_FORMAT}.${name}.lnvmdisk`));
 });
 rmSync(directory, { recursive: true });

@@ -94,7 +94,10 @@ export interface DiskCatalogue {
   build(spec: DiskSpec, fill: (disk: OpenDisk) => Promise<void>): Promise<DiskSummary>;
   /** Takes the exclusive lock; rejects with StoreError `busy` if someone else has it. */
   open(id: string): Promise<OpenDisk>;
-  /** Works while the disk is open too; then {@link OpenDisk.summary} has the new name, at the latest after a commit. */
+  /**
+   * Works while the disk is open too; then {@link OpenDisk.summary} has the new name, if it is open in another tab some
+   * commits later.
+   */
   rename(id: string, name: string): Promise<DiskSummary>;
   /** Factory reset: every unit and shard goes, the spec stays. Rejects `busy` while the disk is open. */
   wipe(id: string): Promise<DiskSummary>;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { describe, expect, it } from 'vitest';
-import { type DatabaseDump, restoreDatabases } from '../../test/database-dump.ts';
-import { type FixtureDisk, fixtureDisks, fixtureFork } from '../../test/fixture-disks.ts';
+import { type DatabaseDump, dumpDatabases, restoreDatabases } from '../../test/database-dump.ts';
+import { type FixtureDisk, fixtureDisks, fixtureFork, fixtureGroups } from '../../test/fixture-disks.ts';
 import type { DiskCatalogue } from './catalogue.ts';
 import { FakeLocks } from './fake-locks.ts';
 import { FileCatalogue } from './file.ts';
@@ -37,8 +37,7 @@ async function checkTwice(catalogue: DiskCatalogue, { spec, check }: FixtureDisk
   }
 }
 
-async function inIndexedDb(version: number): Promise<IndexedDbCatalogue> {
-  const indexedDB = new IDBFactory();
+async function inIndexedDb(version: number, indexedDB = new IDBFactory()): Promise<IndexedDbCatalogue> {
   const dump = readFileSync(new URL(`v${version}.indexeddb.json`, folder), 'utf8');
   await restoreDatabases(indexedDB, JSON.parse(dump) as DatabaseDump[]);
   return new IndexedDbCatalogue({ indexedDB, keyRange: IDBKeyRange, locks: new FakeLocks() });
@@ -106,6 +105,30 @@ describe.each(versions)('disks of format %i', (version) => {
     });
   });
 
+  it('are of today’s format in IndexedDB from the first opening on, and go on with pieces', async () => {
+    const indexedDB = new IDBFactory();
+    const catalogue = await inIndexedDb(version, indexedDB);
+    const { id } = (await catalogue.list()).find(({ name }) => name === fixtureFork.of.spec.name) as {
+      id: string;
+    };
+    await catalogue.rename(id, 'renamed');
+    const disk = await catalogue.open(id);
+    await fixtureFork.of.check(disk);
+    const bytes = new Uint8Array(disk.summary.unitBytes).fill(9);
+    const units = Array.from({ length: 8 }, (_, i) => ({ unit: 20 + i, bytes }));
+    await disk.commit({ erased: [], units, shards: [] }, 'relaxed');
+    const { commits } = disk.version();
+    await disk.close();
+    const dump = await dumpDatabases(indexedDB);
+    const layers = dump.filter(({ name }) => name.includes(id));
+    const superblocks = layers.flatMap(({ stores }) => stores.superblock?.map(([, value]) => value) ?? []);
+    expect(superblocks).toContainEqual(expect.objectContaining({ format: DISK_FORMAT, commits, pieces: 5 }));
+    const again = await catalogue.open(id);
+    expect(await again.readUnit(27)).toEqual(bytes);
+    expect(again.summary.name).toBe('renamed');
+    await again.close();
+  });
+
   it('can be forked as they are', async () => {
     const check = async (catalogue: DiskCatalogue): Promise<void> => {
       const plain = (await catalogue.list()).find(({ name }) => name === fixtureFork.of.spec.name);
@@ -134,5 +157,27 @@ describe.each(versions.filter((version) => version >= 2))('a fork in format %i',
 
   it('in a file', async () => {
     await inFiles(version, checkFork);
+  });
+});
+
+describe.each(versions.filter((version) => version >= 3))('units put together in format %i', (version) => {
+  const check = async (catalogue: DiskCatalogue): Promise<void> => {
+    const row = (await catalogue.list()).find(({ name }) => name === fixtureGroups.spec.name);
+    expect(row).toMatchObject({ commits: 71, unitsStored: fixtureGroups.units.size });
+    const fork = await catalogue.fork(row?.id ?? '', 'of groups');
+    for (const id of [row?.id ?? '', fork.id])
+      for (let i = 0; i < 2; i++) {
+        const disk = await catalogue.open(id);
+        await fixtureGroups.check(disk);
+        await disk.close();
+      }
+  };
+
+  it('in IndexedDB, by a program that died', async () => {
+    await check(await inIndexedDb(version));
+  });
+
+  it('in a file', async () => {
+    await inFiles(version, check);
   });
 });

@@ -320,33 +320,28 @@ describe('a disk that was never forked', () => {
       });
     }
     await disk.commit({ ...put(2, 0, 1), erased: [{ first: 0, count: 5 }] }, 'relaxed');
-    const all = [
-      'get superblock',
-      'delete units',
-      'put units',
-      'put units',
-      'put table',
-      'put map',
-      'put superblock',
-    ];
-    expect(asked).toEqual(all);
+    // The two units are one piece, and the rest is the journal's.
+    expect(asked).toEqual(['delete units', 'put units', 'put map']);
+    asked.length = 0;
+    await disk.commit(put(3, 0, 1), 'relaxed');
+    // What is written over has a record of its own; of the piece nothing is needed any more.
+    expect(asked).toEqual(['delete units', 'put units', 'put units', 'put map']);
+    asked.length = 0;
+    await disk.commit(put(4, 0, 1), 'relaxed');
+    expect(asked).toEqual(['put units', 'put units', 'put map']);
+    asked.length = 0;
     await disk.close();
-    // A fork has one more, when its own map changes.
+    // The journal goes into its places: the shard, a page of the unit map, one of the index.
+    const settled = ['put table', 'put map', 'put map', 'delete map', 'put superblock'];
+    expect(asked.toSorted()).toEqual(['get superblock', ...settled].sort());
+    // A fork has no more to write, but to settle.
     const fork = await catalogue.open((await catalogue.fork(id, 'fork')).id);
     asked.length = 0;
     await fork.commit({ ...put(3, 0), erased: [{ first: 0, count: 5 }] }, 'relaxed');
-    expect(asked).toEqual([
-      'get superblock',
-      'put units',
-      'put table',
-      'put map',
-      'put map',
-      'put superblock',
-    ]);
+    expect(asked).toEqual(['put units', 'put map']);
     asked.length = 0;
-    await fork.commit(put(4, 0), 'relaxed');
-    expect(asked).toEqual(['get superblock', 'put units', 'put table', 'put superblock']);
     await fork.close();
+    expect(asked.toSorted()).toEqual(['get superblock', ...settled].sort());
   });
 });
 
@@ -415,7 +410,7 @@ describe('a disk that is forked while it runs', () => {
     const id = await made(put(1, 0));
     const disk = await catalogue.open(id);
     const real = IDBObjectStore.prototype.put;
-    for (let fails = 0; fails < 12; fails++) {
+    for (let fails = 0; ; fails++) {
       let left = fails;
       const spy = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
         this: IDBObjectStore,

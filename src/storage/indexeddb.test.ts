@@ -221,7 +221,7 @@ describe('hostile records', () => {
 
   it('as superblock make the disk corrupt, and the list says so', async () => {
     const { id } = await catalogue.create(spec);
-    const good = { format: 2, id, createdAtMs: 1, epoch: 0, commits: 0, unitsStored: 0, ...spec };
+    const good = { format: 3, id, createdAtMs: 1, epoch: 0, commits: 0, unitsStored: 0, ...spec };
     const bad = [
       ...junk,
       undefined,
@@ -234,6 +234,8 @@ describe('hostile records', () => {
       { ...good, commits: undefined },
       { ...good, commits: 0.5 },
       { ...good, unitsOwn: 1 },
+      { ...good, pieces: -1 },
+      { ...good, pieces: 2 ** 40 },
       { ...good, epoch: Number.POSITIVE_INFINITY },
       { ...good, unitsStored: spec.totalUnits + 1 },
       { ...good, id: 'another' },
@@ -262,7 +264,7 @@ describe('hostile records', () => {
 
   it('of a newer format say so', async () => {
     const { id } = await catalogue.create(spec);
-    await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ format: 3 }, 0));
+    await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ format: 4 }, 0));
     await expect(catalogue.open(id)).rejects.toMatchObject({ code: 'version' });
     expect(await catalogue.list()).toMatchObject([
       { id, problem: expect.stringContaining('newer version') as string },
@@ -314,7 +316,11 @@ describe('hostile records', () => {
   it('as units, shards and map pages are corrupt, never wrong data', async () => {
     let disk = await fresh();
     const { id } = disk.summary;
-    await disk.commit({ ...put(1, 2, 3, 4), shards: [{ shard: 0, bytes: filled(1) }] }, 'relaxed');
+    await disk.commit({ ...put(1), shards: [{ shard: 0, bytes: filled(1) }] }, 'relaxed');
+    // One at a time: each has a record of its own.
+    for (const unit of [2, 3, 4]) await disk.commit(put(unit), 'relaxed');
+    await disk.close();
+    disk = await catalogue.open(id);
     const damaged = seal(filled(1));
     damaged[3] = 0;
     await meddle(diskDatabase({ id }), 'units', (store) => {
@@ -599,12 +605,30 @@ describe('two tabs', () => {
     await late.close();
   });
 
-  it('a rename in the other tab survives the commits of this one', async () => {
-    const disk = await fresh();
-    await new IndexedDbCatalogue(env).rename(disk.summary.id, 'Elsewhere');
-    await disk.commit(put(1), 'relaxed');
-    expect(disk.summary.name).toBe('Elsewhere');
-  });
+  it.each(['with locks', 'without locks'])(
+    '%s, a rename in the other tab survives the commits of this one',
+    async (which) => {
+      if (which === 'without locks') catalogue = new IndexedDbCatalogue({ ...env, locks: undefined });
+      const disk = await fresh();
+      const { id } = disk.summary;
+      const other = new IndexedDbCatalogue(env);
+      await disk.commit(put(1), 'relaxed');
+      expect(await other.rename(id, 'Elsewhere')).toMatchObject({
+        name: 'Elsewhere',
+        commits: 1,
+        unitsStored: 1,
+      });
+      // More than the journal takes.
+      for (let i = 0; i < 100; i++) {
+        await disk.commit(put(i), 'relaxed');
+        expect(await other.list()).toMatchObject([{ name: 'Elsewhere', commits: i + 2 }]);
+      }
+      expect(disk.summary.name).toBe('Elsewhere');
+      await other.rename(id, 'Again');
+      await disk.close();
+      expect(await other.list()).toMatchObject([{ name: 'Again', commits: 101, unitsStored: 100 }]);
+    },
+  );
 });
 
 describe('no IndexedDB', () => {

@@ -2,32 +2,24 @@ import type { DiskCatalogue, DiskSpec, DiskSummary, OpenDisk, PinnedDisk } from 
 import { checkedName, checkedSpec, randomDiskId } from './disk-spec.ts';
 import { busyHere, missingDisk, missingPin } from './errors.ts';
 import { CatalogueBooks } from './indexeddb/books.ts';
-import { result, transact } from './indexeddb/database.ts';
 import type { IndexedDbDisk } from './indexeddb/disk.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
 import { ElsewhereError, notHandedOver, storeError } from './indexeddb/errors.ts';
 import { Freezer, type Frozen, type Plan } from './indexeddb/freezer.ts';
 import { askToLetGo, listenForAsks } from './indexeddb/handover.ts';
-import {
-  diskOfLayer,
-  FIRST_GENERATION,
-  layerOf,
-  Names,
-  SUPERBLOCK_KEY,
-  type Layer,
-} from './indexeddb/layout.ts';
+import { diskOfLayer, FIRST_GENERATION, layerOf, Names, type Layer } from './indexeddb/layout.ts';
 import { LayerDatabases } from './indexeddb/layer-databases.ts';
 import { takeLock, type HeldLock } from './indexeddb/lock.ts';
 import { openIndexedDbDisk } from './indexeddb/open-disk.ts';
-import { readHead } from './indexeddb/records.ts';
+import { readHead, renameIn } from './indexeddb/records.ts';
 import {
   byAge,
   byPinning,
   newSuperblock,
   pinOf,
-  parseSuperblock,
   summaryOf,
   unreadable,
+  type Superblock,
 } from './superblock.ts';
 
 export type { IndexedDbEnvironment, LockProvider } from './indexeddb/environment.ts';
@@ -185,18 +177,13 @@ export class IndexedDbCatalogue implements DiskCatalogue {
     }
   }
 
-  /** Works on an open disk too, in whichever tab: its next commit keeps the new name. */
+  /** Works on an open disk too, in whichever tab. */
   async rename(id: string, name: string): Promise<DiskSummary> {
     checkedName(name);
     for (;;) {
       const { generation } = await this.#books.disk(id);
       const superblock = await this.#databases.inLayer(layerOf(id, generation), (db) =>
-        transact(db, ['superblock'], 'readwrite', async (tx) => {
-          const store = tx.objectStore('superblock');
-          const renamed = { ...parseSuperblock(await result<unknown>(store.get(SUPERBLOCK_KEY)), id), name };
-          store.put(renamed, SUPERBLOCK_KEY);
-          return renamed;
-        }),
+        renameIn(this.#env, db, id, name),
       );
       this.#inUse.get(id)?.renamed(superblock);
       // A fork has begun a new database meanwhile; in the old one the name does not count any more.
@@ -213,9 +200,10 @@ export class IndexedDbCatalogue implements DiskCatalogue {
       const name = this.#names.disk(id, generation);
       const superblock = await this.#databases.cleanlyIn(name, async () => {
         const before = await this.#databases.superblock(id, entry.generation);
-        const wiped = { ...before, commits: before.commits + 1, unitsStored: 0 };
+        const wiped: Superblock = { ...before, commits: before.commits + 1, unitsStored: 0 };
         // There is nothing below it any more.
         delete wiped.unitsOwn;
+        delete wiped.pieces;
         await this.#databases.make({ superblock: wiped, map: [], table: [] }, name);
         await this.#databases.enter(({ disks }) => disks.set(id, { generation, bases: [] }));
         return wiped;

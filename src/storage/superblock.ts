@@ -4,7 +4,7 @@ import { isIndex, randomDiskId, specProblem } from './disk-spec.ts';
 import { newerVersion } from './errors.ts';
 
 /** The format of disks in IndexedDB and in files; docs/disk-format.md describes it. */
-export const DISK_FORMAT = 2;
+export const DISK_FORMAT = 3;
 
 /** The one record that says what a disk is. In IndexedDB an object, in disk files the same as JSON. */
 export interface Superblock extends DiskSpec {
@@ -17,7 +17,12 @@ export interface Superblock extends DiskSpec {
   readonly unitsStored: number;
   /** Of them in this layer; only where there are layers below (IndexedDB). */
   unitsOwn?: number;
+  /** Pieces that this layer ever began; absent when there are none (IndexedDB). */
+  pieces?: number;
 }
+
+/** More pieces are never begun: positions in them stay exact numbers. */
+export const MAX_PIECES = 2 ** 36;
 
 /**
  * Reads a superblock from anything, in the form of today's format: records are data, and a page on the same origin could have written
@@ -46,8 +51,9 @@ export function parseSuperblock(record: unknown, expectedId?: string): Superbloc
   const commits = format === 1 ? 0 : field('commits');
   const unitsStored = field('unitsStored');
   const unitsOwn = format === 1 ? undefined : field('unitsOwn');
+  const pieces = format === DISK_FORMAT ? field('pieces') : undefined;
   if (
-    (format !== 1 && format !== DISK_FORMAT) ||
+    (format !== 1 && format !== 2 && format !== DISK_FORMAT) ||
     typeof id !== 'string' ||
     (expectedId !== undefined && id !== expectedId) ||
     !isIndex(createdAtMs, Number.MAX_SAFE_INTEGER) ||
@@ -55,7 +61,8 @@ export function parseSuperblock(record: unknown, expectedId?: string): Superbloc
     !isIndex(commits, Number.MAX_SAFE_INTEGER) ||
     specProblem(spec) !== undefined ||
     !isIndex(unitsStored, (spec.totalUnits as number) + 1) ||
-    (unitsOwn !== undefined && !isIndex(unitsOwn, unitsStored + 1))
+    (unitsOwn !== undefined && !isIndex(unitsOwn, unitsStored + 1)) ||
+    (pieces !== undefined && !isIndex(pieces, MAX_PIECES + 1))
   ) {
     throw new StoreError(
       'corrupt',
@@ -70,12 +77,20 @@ export function parseSuperblock(record: unknown, expectedId?: string): Superbloc
     commits,
     unitsStored,
     ...(unitsOwn === undefined ? {} : { unitsOwn }),
+    ...(pieces === undefined ? {} : { pieces }),
     ...(spec as DiskSpec),
   };
 }
 
 export function newSuperblock(spec: DiskSpec, id: string): Superblock {
   return { format: DISK_FORMAT, id, createdAtMs: Date.now(), epoch: 0, commits: 0, unitsStored: 0, ...spec };
+}
+
+/** That of a new layer on top of what a disk was, with no unit in it. */
+export function layerAbove(superblock: Superblock): Superblock {
+  const above = { ...superblock, unitsOwn: 0 };
+  delete above.pieces;
+  return above;
 }
 
 /** What the outside sees of it. */

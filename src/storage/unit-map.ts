@@ -1,14 +1,20 @@
-import { StoreError, type MediaCommit, type UnitRun } from '../flash/media-store.ts';
+import { StoreError, type UnitRun } from '../flash/media-store.ts';
 
 /**
- * Which units of a disk are stored: one bit each, in pages of 32,768 units (4 KiB) that are stored with
- * the data, in the same transaction. It makes the count of stored units exact without ever counting
- * records (slow in every browser), and reads of unwritten units answer without a transaction.
+ * Which units of a disk are stored: one bit each, in pages of 32,768 units (4 KiB). It makes the count of stored units
+ * exact without ever counting records (slow in every browser), and reads of unwritten units answer without a
+ * transaction.
  *
  * Bit `unit % 8`, counted from the lowest, of byte `floor(unit / 8)`; pages follow each other.
  */
 export const UNIT_MAP_PAGE_BYTES = 4096;
 const UNITS_PER_PAGE = UNIT_MAP_PAGE_BYTES * 8;
+
+/** Of a commit, what concerns the map: runs that are erased before units are put. */
+export interface MapCommit {
+  readonly erased: readonly UnitRun[];
+  readonly units: readonly { readonly unit: number }[];
+}
 
 /** What a commit makes of the map; becomes true with {@link UnitMap.apply}. */
 export interface UnitMapChange {
@@ -64,8 +70,13 @@ export class UnitMap {
     return first < end ? { first, count: end - first } : undefined;
   }
 
+  /** A page as it is stored. */
+  page(page: number): Uint8Array {
+    return this.#pages.get(page) ?? new Uint8Array(UNIT_MAP_PAGE_BYTES);
+  }
+
   /** What the map will be after a commit. Changes nothing yet: the commit may fail. */
-  change(commit: MediaCommit): UnitMapChange {
+  change(commit: MapCommit): UnitMapChange {
     const pages = new Map<number, Uint8Array>();
     let stored = this.#stored;
     const set = (unit: number, present: boolean): void => {

@@ -1,33 +1,25 @@
 import type { StoreError } from '../../flash/media-store.ts';
 import { type Durability, type MediaCommit, type TableShard } from '../../flash/media-store.ts';
 import type { DiskSummary, DiskVersion, OpenDisk } from '../catalogue.ts';
-import { seal, SEAL_BYTES, unseal } from '../checksum.ts';
+import { unseal } from '../checksum.ts';
 import { copiedCommit } from '../copied-commit.ts';
 import { checkCommit, commitUnderWay } from '../disk-spec.ts';
 import { closedDisk, notify } from '../errors.ts';
-import { summaryOf, type Superblock } from '../superblock.ts';
-import { UnitMap } from '../unit-map.ts';
+import { layerAbove, summaryOf, type Superblock } from '../superblock.ts';
+import { CommitSealer, type PreparedCommit } from './commit-sealer.ts';
 import { transact } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import { overtakenError, storeError } from './errors.ts';
-import { OWN_PAGES } from './layout.ts';
+import { LayerState } from './layer-state.ts';
 import type { HeldLock } from './lock.ts';
-import { OpenLayer, type LayerParts } from './open-layer.ts';
-import { keyRange, numbered, readSuperblock } from './records.ts';
-import { writeCommit, type SealedCommit } from './write-commit.ts';
-
-/** Unit buffers kept from one commit to the next: 2 MiB of usual units. */
-const KEPT_UNIT_BUFFERS = 64;
-
-/** A database that was opened, and what is in it. */
-export type LoadedLayer = Pick<LayerParts, 'name' | 'db' | 'units'>;
+import { OpenLayer, type LayerParts, type LoadedLayer } from './open-layer.ts';
+import { numbered, readSuperblock } from './records.ts';
+import { writeCommit } from './write-commit.ts';
 
 /** What opening a disk has found. */
-export interface LoadedDisk {
-  readonly superblock: Superblock;
-  /** Units of the disk. Where there are no layers below, the very map of the top layer. */
-  readonly map: UnitMap;
-  readonly top: LoadedLayer;
+export interface LoadedDisk extends Pick<LoadedLayer, 'name' | 'db'> {
+  /** Of the top layer. */
+  readonly state: LayerState;
   /** What it was forked from, nearest first; never written. */
   readonly bases: readonly LoadedLayer[];
 }
@@ -41,13 +33,8 @@ export class IndexedDbDisk implements OpenDisk {
   readonly isExclusive: boolean;
   #top: OpenLayer;
   #bases: readonly OpenLayer[];
-  #map: UnitMap;
-  /**
-   * Units are sealed in these, used again at each commit. One buffer a unit: `put` would clone the whole of
-   * a shared one.
-   */
-  readonly #sealedUnits: Uint8Array<ArrayBuffer>[] = [];
-  #superblock: Superblock;
+  #state: LayerState;
+  readonly #sealer: CommitSealer;
   #underWay: Promise<void> | undefined;
   /** While it is set commits wait; see {@link between}. */
   #pause: Promise<void> | undefined;
@@ -61,43 +48,51 @@ export class IndexedDbDisk implements OpenDisk {
     this.#env = env;
     this.#letGo = letGo;
     this.isExclusive = lock.excludes;
-    this.#superblock = loaded.superblock;
-    this.#map = loaded.map;
-    this.#top = this.#topLayer(loaded.top);
+    this.#sealer = new CommitSealer(env, lock.excludes);
+    this.#state = loaded.state;
+    this.#top = this.#topLayer(loaded);
     // Nobody writes to them, and they stay as long as a disk needs them: there is nothing to verify.
     this.#bases = loaded.bases.map((base) => this.#layer(base, async () => undefined));
     lock.onstolen = () => this.#lose(overtakenError());
   }
 
   get summary(): DiskSummary {
-    return summaryOf(this.#superblock, 'indexeddb');
+    return summaryOf(this.#state.superblock, 'indexeddb');
   }
 
   version(): DiskVersion {
-    const { epoch, commits } = this.#superblock;
+    const { epoch, commits } = this.#state.superblock;
     return { epoch, commits };
   }
 
   unitsStored(): number {
-    return this.#map.stored;
+    return this.#state.map.stored;
   }
 
   isStored(unit: number): boolean {
-    return this.#map.has(unit);
+    return this.#state.map.has(unit);
   }
 
   /** Sees what was committed when it is called; units of a commit under way appear when that has ended. */
   readUnit(unit: number): undefined | Promise<Uint8Array | undefined> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
-    if (!this.#map.has(unit)) return undefined;
+    if (!this.#state.map.has(unit)) return undefined;
     return this.#read(unit);
   }
 
   async loadTable(): Promise<readonly TableShard[]> {
     if (this.#end !== undefined) throw this.#end;
     return this.#top.connection.use(async (db) => {
-      const all = await transact(db, ['table'], 'readonly', (tx) => numbered(this.#env, tx, 'table'));
-      return all.map(([shard, record]) => ({ shard, bytes: unseal(record, `Table shard ${shard}`) }));
+      // Behind a commit that is under way, which has `map` in any case.
+      const all = await transact(db, ['table', 'map'], 'readonly', (tx) => numbered(this.#env, tx, 'table'));
+      const shards = new Map(this.#state.shards);
+      for (const [shard, record] of all)
+        if (!shards.has(shard)) shards.set(shard, unseal(record, `Table shard ${shard}`));
+      const sorted = [...shards].sort(([a], [b]) => a - b);
+      return sorted.map(([shard, bytes]) => ({
+        shard,
+        bytes: this.#state.shards.has(shard) ? bytes.slice() : bytes,
+      }));
     });
   }
 
@@ -106,7 +101,7 @@ export class IndexedDbDisk implements OpenDisk {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     if (this.#underWay !== undefined) return Promise.reject(commitUnderWay());
     try {
-      checkCommit(commit, this.#superblock);
+      checkCommit(commit, this.#state.superblock);
     } catch (error) {
       return Promise.reject(storeError(error));
     }
@@ -126,6 +121,7 @@ export class IndexedDbDisk implements OpenDisk {
     this.#closing ??= (async () => {
       await this.#pause;
       await this.#underWay;
+      await this.#settle();
       this.#closeLayers();
       await this.#release();
     })();
@@ -155,15 +151,15 @@ export class IndexedDbDisk implements OpenDisk {
   }
 
   /** From now on the disk is a new, empty layer, and what it was lies below that, never to be written again. */
-  moveTo(layer: Omit<LoadedLayer, 'units'>): void {
+  moveTo(layer: Pick<LoadedLayer, 'name' | 'db'>): void {
     if (this.#isLost) {
       layer.db.close();
       return;
     }
-    if (this.#map === this.#top.units) this.#map = this.#map.copy();
+    const { superblock, map, units } = this.#state;
+    this.#state = LayerState.above(layerAbove(superblock), map === units ? map.copy() : map);
     this.#bases = [this.#top, ...this.#bases];
-    this.#superblock = { ...this.#superblock, unitsOwn: 0 };
-    this.#top = this.#topLayer({ ...layer, units: new UnitMap() });
+    this.#top = this.#topLayer(layer);
   }
 
   /** Another tab asked for the disk. A commit under way ends as it will: whoever opens the disk waits for it. */
@@ -178,7 +174,7 @@ export class IndexedDbDisk implements OpenDisk {
 
   /** The catalogue renamed this disk. */
   renamed(superblock: Superblock): void {
-    this.#superblock = { ...this.#superblock, name: superblock.name };
+    this.#named(superblock.name);
   }
 
   async #writeAfter(pause: Promise<void>, commit: MediaCommit, durability: Durability): Promise<void> {
@@ -190,83 +186,76 @@ export class IndexedDbDisk implements OpenDisk {
 
   /** Begins at once if the connection is there. */
   #write(commit: MediaCommit, durability: Durability): Promise<void> {
-    let sealed: SealedCommit;
+    let prepared: PreparedCommit;
     try {
-      sealed = this.#seal(commit, durability);
+      prepared = this.#sealer.seal(this.#state, commit, durability);
     } catch (error) {
       return Promise.reject(storeError(error));
     }
-    // Repeating is safe: every put and every range delete states what shall be, not what to change, and
-    // so do the unit map and the counts; the epoch, checked inside, proves that nobody wrote in between.
-    return this.#top.connection.use((db) =>
-      writeCommit(db, sealed, (superblock) => this.#kept(superblock, sealed)),
+    return this.#writePrepared(prepared);
+  }
+
+  /**
+   * Repeating is safe: every put and every range delete states what shall be, not what to change, and so do the
+   * journal's record, maps and counts; lock or epoch say that nobody wrote in between.
+   */
+  #writePrepared({ sealed, apply }: PreparedCommit): Promise<void> {
+    const written = this.#top.connection.use((db) =>
+      // In the `complete` event itself, so that reads queued behind the commit meet the new state.
+      writeCommit(this.#env, db, sealed, (name) => {
+        apply();
+        if (name !== undefined) this.#named(name);
+      }),
     );
+    // When it has to wait for the connection: the caller's bytes are borrowed until this returns.
+    sealed.units.finish();
+    return written;
+  }
+
+  /** So that opening, and whoever asks for the disk meanwhile, has less to do; what the journal says holds anyway. */
+  async #settle(): Promise<void> {
+    if (this.#isLost || this.#state.journalled.commits === 0) return;
+    try {
+      await this.#writePrepared(this.#sealer.settle(this.#state));
+    } catch {
+      // See above.
+    }
   }
 
   #ended(): void {
     this.#underWay = undefined;
-    if (this.#sealedUnits.length > KEPT_UNIT_BUFFERS) this.#sealedUnits.length = KEPT_UNIT_BUFFERS;
+    this.#sealer.trim();
   }
 
-  #seal(commit: MediaCommit, durability: Durability): SealedCommit {
-    const { units } = this.#top;
-    const change = this.#map.change(commit);
-    const own = units === this.#map ? undefined : units.change(commit);
-    return {
-      superblock: this.#superblock,
-      isExclusive: this.isExclusive,
-      durability,
-      // A delete of nothing still costs a millisecond, and GC erases what it has just emptied as well. What is in a
-      // layer below is only forgotten.
-      erased: commit.erased.flatMap((run) => {
-        const held = units.trim(run);
-        return held === undefined ? [] : [keyRange(this.#env, held.first, held.first + held.count - 1)];
-      }),
-      // Copies: units and table go on changing in place, and an attempt that has to wait for the connection,
-      // or is repeated, must write the same.
-      units: commit.units.map(({ unit, bytes }, i) => [unit, seal(bytes, this.#unitBuffer(i))] as const),
-      shards: commit.shards.map(({ shard, bytes }) => [shard, seal(bytes)] as const),
-      pages: [
-        ...Array.from(change.pages, ([page, bytes]) => [page, seal(bytes)] as const),
-        ...Array.from(own?.pages ?? [], ([page, bytes]) => [OWN_PAGES + page, seal(bytes)] as const),
-      ],
-      change,
-      own,
-    };
-  }
-
-  #unitBuffer(i: number): Uint8Array<ArrayBuffer> {
-    return (this.#sealedUnits[i] ??= new Uint8Array(this.#superblock.unitBytes + SEAL_BYTES));
-  }
-
-  /** Runs in the `complete` event itself, so that reads queued behind the commit meet the new map. */
-  #kept(superblock: Superblock, { change, own }: SealedCommit): void {
-    this.#superblock = superblock;
-    this.#map.apply(change);
-    if (own) this.#top.units.apply(own);
+  #named(name: string): void {
+    const { superblock } = this.#state;
+    if (superblock.name !== name) this.#state.superblock = { ...superblock, name };
   }
 
   async #read(unit: number): Promise<Uint8Array | undefined> {
     // Chosen now: a layer keeps what it has when another one is put on top of it.
-    const layer = this.#top.units.has(unit) ? this.#top : this.#bases.find(({ units }) => units.has(unit));
+    const layer = [this.#top, ...this.#bases].find((one) => one.has(unit));
     const record = await layer?.read(unit);
     // It may have been erased while the read waited for a commit.
-    if (record === undefined && !this.#map.has(unit)) return undefined;
-    return unseal(record, `Unit ${unit}`, this.#superblock.unitBytes);
+    if (record === undefined && !this.#state.map.has(unit)) return undefined;
+    return unseal(record, `Unit ${unit}`, this.#state.superblock.unitBytes);
   }
 
-  #topLayer(loaded: LoadedLayer): OpenLayer {
-    return this.#layer(loaded, (db) => this.#verify(db));
+  #topLayer({ name, db }: Pick<LoadedLayer, 'name' | 'db'>): OpenLayer {
+    const { units, index } = this.#state;
+    return this.#layer({ name, db, units, index }, (reopened) => this.#verify(reopened));
   }
 
   #layer(loaded: LoadedLayer, verify: LayerParts['verify']): OpenLayer {
-    return new OpenLayer(this.#env, { ...loaded, verify, onlost: (error) => this.#lose(error) });
+    const { unitBytes } = this.#state.superblock;
+    return new OpenLayer(this.#env, { ...loaded, unitBytes, verify, onlost: (error) => this.#lose(error) });
   }
 
   /** After a reopening: is it still this disk, and still ours? */
   async #verify(db: IDBDatabase): Promise<void> {
-    const superblock = await readSuperblock(db, this.#superblock.id);
-    if (superblock.epoch !== this.#superblock.epoch) throw overtakenError();
+    const { id, epoch } = this.#state.superblock;
+    const found = await readSuperblock(this.#env, db, id);
+    if (found.epoch !== epoch) throw overtakenError();
   }
 
   /** Once: after that the lock may be another opener's, so nothing may still be changing what the disk is made of. */

@@ -1,5 +1,5 @@
 import { StoreError } from '../../flash/media-store.ts';
-import type { Superblock } from '../superblock.ts';
+import { layerAbove, type Superblock } from '../superblock.ts';
 import type { Books, CatalogueBooks, DiskEntry } from './books.ts';
 import { openDatabase } from './database.ts';
 import type { IndexedDbDisk } from './disk.ts';
@@ -63,7 +63,7 @@ export class Freezer {
       let db: IDBDatabase | undefined;
       try {
         if (!isUntouched) {
-          await this.#databases.make({ ...head, superblock: { ...superblock, unitsOwn: 0 } }, name);
+          await this.#databases.make({ ...head, superblock: layerAbove(superblock) }, name);
           // Now, so that it cannot fail when there is no way back.
           if (open) db = await openDatabase(this.#env, name, DISK_SCHEMA, false);
           if (open && db === undefined) throw abortedError(null);
@@ -113,13 +113,15 @@ export class Freezer {
   /** Whether nothing was committed since the layer below was frozen: then that one is what is to be kept. */
   async #isUntouched({ commits }: Superblock, [nearest]: readonly Layer[]): Promise<boolean> {
     if (nearest === undefined) return false;
-    const below = await this.#databases.inLayer(nearest, (db) => readSuperblock(db, diskOfLayer(nearest)));
+    const below = await this.#databases.inLayer(nearest, (db) =>
+      readSuperblock(this.#env, db, diskOfLayer(nearest)),
+    );
     return below.commits === commits;
   }
 
   /** Makes the database of a disk that is as another one was. */
   async makeFork(head: LayerHead, id: string, name: string): Promise<Superblock> {
-    const superblock = { ...head.superblock, id, name, createdAtMs: Date.now(), epoch: 0, unitsOwn: 0 };
+    const superblock = { ...layerAbove(head.superblock), id, name, createdAtMs: Date.now(), epoch: 0 };
     const database = this.#names.disk(id, FIRST_GENERATION);
     await this.#books.inTheMaking(database);
     await this.#databases.make({ ...head, superblock }, database);

@@ -61,7 +61,7 @@ export class LayerDatabases {
   }
 
   superblock(id: string, generation: number): Promise<Superblock> {
-    return this.inLayer(layerOf(id, generation), (db) => readSuperblock(db, id));
+    return this.inLayer(layerOf(id, generation), (db) => readSuperblock(this.#env, db, id));
   }
 
   inLayer<T>(layer: Layer, work: (db: IDBDatabase) => Promise<T>): Promise<T> {

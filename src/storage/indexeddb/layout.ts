@@ -15,7 +15,7 @@ export const CATALOGUE_STORES = ['disks', 'garbage', 'pins'] as const;
 /** Version 1 had no pins. A program that knows only that one is kept out: it would forget layers below a disk. */
 export const CATALOGUE_SCHEMA: Schema = { version: 2, stores: CATALOGUE_STORES };
 
-/** Units, block table, unit map and superblock: a commit's transaction spans all four. */
+/** Units, block table, unit map and superblock. */
 export const DISK_STORES = ['units', 'table', 'map', 'superblock'] as const;
 export const DISK_SCHEMA: Schema = { version: 1, stores: DISK_STORES };
 
@@ -24,6 +24,15 @@ export const DISK_SCHEMA: Schema = { version: 1, stores: DISK_STORES };
  * the unit map itself end at 2^17.
  */
 export const OWN_PAGES = 2 ** 20;
+
+/** In `map`, pages from here on say where in the pieces units lie; see unit-index.ts. */
+export const INDEX_PAGES = 2 ** 24;
+
+/** In `map`, JOURNAL + n is the record of commit n, as long as that is in no other record; see journal.ts. */
+export const JOURNAL = 2 ** 41;
+
+/** In `units`, PIECES + n is piece n; see pieces.ts. Numbers of units end at 2^32. */
+export const PIECES = 2 ** 40;
 
 /** Heads of saved machines, and their bytes, under the same keys. */
 export const SAVED_LAB_STORES = ['heads', 'machines'] as const;

@@ -1,12 +1,13 @@
 import { StoreError } from '../../flash/media-store.ts';
 import { missingDisk } from '../errors.ts';
 import { openDatabase, transact } from './database.ts';
-import { IndexedDbDisk, type LoadedDisk, type LoadedLayer } from './disk.ts';
+import { IndexedDbDisk, type LoadedDisk } from './disk.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import { storeError } from './errors.ts';
-import { diskOfLayer, DISK_SCHEMA, SUPERBLOCK_KEY, type Layer, type Names } from './layout.ts';
+import { diskOfLayer, DISK_SCHEMA, DISK_STORES, type Layer, type Names } from './layout.ts';
 import type { HeldLock } from './lock.ts';
-import { mapOf, numbered, ownMapOf, superblockIn } from './records.ts';
+import type { LoadedLayer } from './open-layer.ts';
+import { readState, settleIn } from './records.ts';
 
 /** Where a disk is: its database and those below it, nearest first. */
 export interface DiskPlace {
@@ -15,8 +16,8 @@ export interface DiskPlace {
 }
 
 /**
- * Opens the databases of a disk, counts its epoch up and loads its unit maps; the table and the data stay
- * where they are. The disk calls `letGo` when it is closed or lost.
+ * Opens the databases of a disk, counts its epoch up, loads its unit maps and settles its journal; the table and the
+ * data stay where they are. The disk calls `letGo` when it is closed or lost.
  * @returns the disk, and which of the layers below it still hold anything of it
  * @throws StoreError `missing`, `corrupt`, `version`, and what opening a database can meet
  */
@@ -57,13 +58,14 @@ function loadTop(
   db: IDBDatabase,
   bases: readonly LoadedLayer[],
 ): Promise<Omit<LoadedDisk, 'bases'> & { readonly needed: readonly boolean[] }> {
-  return transact(db, ['superblock', 'map'], 'readwrite', async (tx) => {
-    const { before, map, units } = await maps(env, tx, layer);
-    const needed = map.neededOf([units, ...bases.map((base) => base.units)])?.slice(1);
+  return transact(db, DISK_STORES, 'readwrite', async (tx) => {
+    const state = await readState(env, tx, diskOfLayer(layer));
+    const needed = state.map.neededOf([state.units, ...bases.map((base) => base.units)])?.slice(1);
     if (needed === undefined) throw missingBase();
-    const superblock = { ...before, epoch: before.epoch + 1 };
-    tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
-    return { superblock, map, needed, top: { name: names.layer(layer), db, units } };
+    state.superblock = { ...state.superblock, epoch: state.superblock.epoch + 1 };
+    settleIn(env, tx, state);
+    state.settled();
+    return { state, needed, name: names.layer(layer), db };
   });
 }
 
@@ -74,16 +76,9 @@ function loadBase(
   db: IDBDatabase,
 ): Promise<LoadedLayer> {
   return transact(db, ['superblock', 'map'], 'readonly', async (tx) => {
-    const { units } = await maps(env, tx, layer);
-    return { name: names.layer(layer), db, units };
+    const { units, index } = await readState(env, tx, diskOfLayer(layer));
+    return { name: names.layer(layer), db, units, index };
   });
-}
-
-/** What the disk had stored when the layer was on top, and what is in this layer: the same map where none was below. */
-async function maps(env: IndexedDbEnvironment, tx: IDBTransaction, layer: Layer) {
-  const [before, pages] = await Promise.all([superblockIn(tx, diskOfLayer(layer)), numbered(env, tx, 'map')]);
-  const map = mapOf(pages, before);
-  return { before, map, units: before.unitsOwn === undefined ? map : ownMapOf(pages, before) };
 }
 
 function missingBase(): StoreError {

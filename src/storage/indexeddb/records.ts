@@ -5,21 +5,135 @@ import { parseSuperblock, type Superblock } from '../superblock.ts';
 import { UNIT_MAP_PAGE_BYTES, UnitMap } from '../unit-map.ts';
 import { result, transact } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
-import { OWN_PAGES, SUPERBLOCK_KEY } from './layout.ts';
+import { badJournal, decodeJournal, SETTLE_AFTER_COMMITS, type JournalRecord } from './journal.ts';
+import { LayerState, type SealedRecord } from './layer-state.ts';
+import { DISK_STORES, INDEX_PAGES, JOURNAL, OWN_PAGES, SUPERBLOCK_KEY } from './layout.ts';
+import { UnitIndex, INDEX_PAGE_BYTES } from './unit-index.ts';
 
 /** What the records of one disk's database say. */
 
 /** A record with its number. */
 export type Numbered = readonly (readonly [number, unknown])[];
 
-/** The superblock of an open database. @throws StoreError `corrupt`, `version`, or the browser's own error */
-export function readSuperblock(db: IDBDatabase, id: string): Promise<Superblock> {
-  return transact(db, ['superblock'], 'readonly', (tx) => superblockIn(tx, id));
+/**
+ * The superblock of an open database, as the journal has left it.
+ * @throws StoreError `corrupt`, `version`, or the browser's own error
+ */
+export function readSuperblock(env: IndexedDbEnvironment, db: IDBDatabase, id: string): Promise<Superblock> {
+  return transact(db, ['superblock', 'map'], 'readonly', async (tx) => {
+    const [superblock, journal] = await Promise.all([superblockIn(tx, id), journalIn(env, tx)]);
+    return after(superblock, parsedJournal(journal, superblock));
+  });
 }
 
-/** @throws StoreError `corrupt`, `version`, or the browser's own error */
-export async function superblockIn(tx: IDBTransaction, id: string): Promise<Superblock> {
+/**
+ * Gives a disk another name, in the record as it is stored: whoever has it open goes on from that one.
+ * @returns the superblock as the journal has left it
+ */
+export function renameIn(
+  env: IndexedDbEnvironment,
+  db: IDBDatabase,
+  id: string,
+  name: string,
+): Promise<Superblock> {
+  return transact(db, ['superblock', 'map'], 'readwrite', async (tx) => {
+    const [before, journal] = await Promise.all([superblockIn(tx, id), journalIn(env, tx)]);
+    const renamed = { ...before, name };
+    const now = after(renamed, parsedJournal(journal, before));
+    tx.objectStore('superblock').put(renamed, SUPERBLOCK_KEY);
+    return now;
+  });
+}
+
+/** As it is stored. @throws StoreError `corrupt`, `version`, or the browser's own error */
+async function superblockIn(tx: IDBTransaction, id: string): Promise<Superblock> {
   return parseSuperblock(await result<unknown>(tx.objectStore('superblock').get(SUPERBLOCK_KEY)), id);
+}
+
+function after(superblock: Superblock, journal: readonly JournalRecord[]): Superblock {
+  const last = journal.at(-1);
+  if (last === undefined) return superblock;
+  const { commits, unitsStored, unitsOwn, pieces } = last;
+  return {
+    ...superblock,
+    commits,
+    unitsStored,
+    ...(superblock.unitsOwn !== undefined && { unitsOwn }),
+    ...(pieces > 0 && { pieces }),
+  };
+}
+
+/** The journal's records with their keys. One more than there can be, so that too many are noticed. */
+async function journalIn(env: IndexedDbEnvironment, tx: IDBTransaction): Promise<Numbered> {
+  const map = tx.objectStore('map');
+  const range = journalRange(env);
+  const [keys, records] = await Promise.all([
+    result(map.getAllKeys(range, SETTLE_AFTER_COMMITS)),
+    result<unknown[]>(map.getAll(range, SETTLE_AFTER_COMMITS)),
+  ]);
+  return keys.map((key, i) => [key as number, records[i]]);
+}
+
+export function journalRange(env: IndexedDbEnvironment): IDBKeyRange {
+  return keyRange(env, JOURNAL, Number.MAX_SAFE_INTEGER);
+}
+
+/** One record for each commit since the superblock was stored, none of them of another opening. */
+function parsedJournal(records: Numbered, superblock: Superblock): readonly JournalRecord[] {
+  if (records.length >= SETTLE_AFTER_COMMITS) throw badJournal();
+  return records.map(([key, sealed], i) => {
+    const commits = superblock.commits + 1 + i;
+    if (key !== JOURNAL + commits) throw badJournal();
+    const record = decodeJournal(sealed, commits, superblock.totalUnits);
+    if (record.epoch !== superblock.epoch) throw badJournal();
+    return record;
+  });
+}
+
+/** All of a layer but table and data, with what the journal says. @throws StoreError `corrupt`, `version` */
+export async function readState(
+  env: IndexedDbEnvironment,
+  tx: IDBTransaction,
+  id: string,
+): Promise<LayerState> {
+  const [superblock, pages, journal] = await Promise.all([
+    superblockIn(tx, id),
+    numbered(env, tx, 'map'),
+    journalIn(env, tx),
+  ]);
+  const { unitsStored, unitsOwn, totalUnits, pieces = 0 } = superblock;
+  const map = UnitMap.load(unsealed(pages, 0, OWN_PAGES), unitsStored, totalUnits);
+  const units =
+    unitsOwn === undefined
+      ? map
+      : UnitMap.load(unsealed(pages, OWN_PAGES, INDEX_PAGES), unitsOwn, totalUnits);
+  const indexPages = unsealed(pages, INDEX_PAGES, MAX_UNITS, INDEX_PAGE_BYTES);
+  const index = UnitIndex.load(indexPages, superblock, units, pieces);
+  const state = new LayerState(superblock, map, { units, index });
+  const records = parsedJournal(journal, superblock);
+  records.forEach((record, i) => state.repeat(record, (journal[i]?.[1] as Uint8Array).length));
+  return state;
+}
+
+/** Writes what the journal says to where it belongs, and the superblock; `state` is not settled by it. */
+export function settleIn(env: IndexedDbEnvironment, tx: IDBTransaction, state: LayerState): void {
+  tx.objectStore('superblock').put(state.superblock, SUPERBLOCK_KEY);
+  if (state.journalled.commits === 0) return;
+  putSettled(env, tx, state.unsettledPages(), state.unsettledShards());
+}
+
+/** The journal's content in its places; the superblock goes with it. */
+export function putSettled(
+  env: IndexedDbEnvironment,
+  tx: IDBTransaction,
+  pages: readonly SealedRecord[],
+  shards: readonly SealedRecord[],
+): void {
+  const table = tx.objectStore('table');
+  for (const [shard, sealed] of shards) table.put(sealed, shard);
+  const map = tx.objectStore('map');
+  for (const [page, sealed] of pages) map.put(sealed, page);
+  map.delete(journalRange(env));
 }
 
 /** Every record of a store with its number. Keys of other types cannot be in the range; fractions are refused. */
@@ -50,20 +164,15 @@ export function keyRange(env: IndexedDbEnvironment, first: number, last: number)
   return env.keyRange.bound(first, last);
 }
 
-/** Which units the disk has stored. @throws StoreError `corrupt` */
-export function mapOf(pages: Numbered, { unitsStored, totalUnits }: Superblock): UnitMap {
-  return UnitMap.load(unsealed(pages, 0, OWN_PAGES), unitsStored, totalUnits);
-}
-
-/** Which of them are in this layer, where there are layers below it. @throws StoreError `corrupt` */
-export function ownMapOf(pages: Numbered, { unitsOwn, totalUnits }: Superblock): UnitMap {
-  return UnitMap.load(unsealed(pages, OWN_PAGES, MAX_UNITS), unitsOwn ?? 0, totalUnits);
-}
-
-function unsealed(pages: Numbered, first: number, end: number): (readonly [number, Uint8Array])[] {
+function unsealed(
+  pages: Numbered,
+  first: number,
+  end: number,
+  pageBytes = UNIT_MAP_PAGE_BYTES,
+): (readonly [number, Uint8Array])[] {
   return pages
     .filter(([page]) => page >= first && page < end)
-    .map(([page, sealed]) => [page - first, unseal(sealed, `Unit map page ${page}`, UNIT_MAP_PAGE_BYTES)]);
+    .map(([page, sealed]) => [page - first, unseal(sealed, `Unit map page ${page}`, pageBytes)]);
 }
 
 /** All of a layer but its units. Sealed as it is stored: damage stays damage, and is found when it is read. */
@@ -74,6 +183,7 @@ export interface LayerHead {
 }
 
 /**
+ * Settles the journal first: what is read here is what another layer begins with.
  * @param takesOver counts the epoch up first, so that another tab that has the disk, where no lock keeps it away,
  * commits to it no more
  * @throws StoreError `corrupt`, `version`, or the browser's own error
@@ -84,15 +194,14 @@ export function readHead(
   id: string,
   takesOver = false,
 ): Promise<LayerHead> {
-  const mode = takesOver ? 'readwrite' : 'readonly';
-  return transact(db, ['superblock', 'map', 'table'], mode, async (tx) => {
-    const [before, pages, table] = await Promise.all([
-      superblockIn(tx, id),
-      numbered(env, tx, 'map'),
-      numbered(env, tx, 'table'),
-    ]);
-    const superblock = takesOver ? { ...before, epoch: before.epoch + 1 } : before;
+  return transact(db, DISK_STORES, 'readwrite', async (tx) => {
+    const [stored, journal] = await Promise.all([superblockIn(tx, id), journalIn(env, tx)]);
+    const state = journal.length > 0 ? await readState(env, tx, id) : undefined;
+    let superblock = state?.superblock ?? stored;
+    if (takesOver) superblock = { ...superblock, epoch: superblock.epoch + 1 };
+    if (state) settleIn(env, tx, state);
     if (takesOver) tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
+    const [pages, table] = await Promise.all([numbered(env, tx, 'map'), numbered(env, tx, 'table')]);
     return { superblock, map: pages.filter(([page]) => page < OWN_PAGES), table };
   });
 }

@@ -1,0 +1,164 @@
+import type { Durability, MediaCommit, UnitRun } from '../../flash/media-store.ts';
+import { seal, SEAL_BYTES } from '../checksum.ts';
+import { MAX_PIECES } from '../superblock.ts';
+import type { IndexedDbEnvironment } from './environment.ts';
+import {
+  encodeJournal,
+  journalBytes,
+  MAX_JOURNALLED,
+  SETTLE_AFTER_BYTES,
+  SETTLE_AFTER_COMMITS,
+  type NumberedShard,
+  type Step,
+} from './journal.ts';
+import { LayerState, type LayerChange, type SealedRecord } from './layer-state.ts';
+import { JOURNAL, PIECES } from './layout.ts';
+import { Lazily } from './lazily.ts';
+import { PIECE_BYTES, PieceCutter, piecesOf } from './pieces.ts';
+import { keyRange } from './records.ts';
+import type { SealedCommit } from './write-commit.ts';
+
+/** Buffers of units, and of pieces, kept from one commit to the next: 2 MiB of usual ones each. */
+const KEPT_BUFFERS = 64;
+/** Larger units are records of their own in any case: files of this size are written as fast as pieces. */
+const MOST_IN_PIECES = 2 ** 19;
+
+/** A commit as it is written, and what to do with the state when it is. */
+export interface PreparedCommit {
+  readonly sealed: SealedCommit;
+  readonly apply: () => void;
+}
+
+/** Makes of commits what is written: decides what goes where, and copies it. */
+export class CommitSealer {
+  readonly #env: IndexedDbEnvironment;
+  readonly #isExclusive: boolean;
+  /** Units are sealed in these, used again at each commit; as pieces.ts says of its own. */
+  readonly #units: Uint8Array<ArrayBuffer>[] = [];
+  readonly #pieces = new PieceCutter(KEPT_BUFFERS);
+
+  constructor(env: IndexedDbEnvironment, isExclusive: boolean) {
+    this.#env = env;
+    this.#isExclusive = isExclusive;
+  }
+
+  seal(state: LayerState, commit: MediaCommit, durability: Durability): PreparedCommit {
+    // Of what is put twice the last counts.
+    const bytesOf = new Map(commit.units.map(({ unit, bytes }) => [unit, bytes]));
+    const step = placed(state, commit.erased, [...bytesOf.keys()]);
+    const change = state.change(step);
+    const units = new Lazily(this.#sealed(step, bytesOf, state.superblock.pieces ?? 0));
+    const written = { before: state.superblock, units, deleted: this.#deleted(state, commit.erased, change) };
+    const common = { ...written, superblock: change.superblock, isExclusive: this.#isExclusive, durability };
+    const shards = commit.shards.map(({ shard, bytes: content }) => [shard, content] as const);
+    const lengthBytes = journalBytes(step, commit.shards);
+    if (isToSettle(state, lengthBytes)) {
+      const [pages, table] = [state.unsettledPages(change), state.unsettledShards(shards)];
+      return {
+        sealed: { ...common, settles: { pages, table } },
+        apply: () => state.apply(change, undefined),
+      };
+    }
+    const record = encodeJournal({ ...step, ...LayerState.counts(change.superblock), shards });
+    const journal = [JOURNAL + change.superblock.commits, record] as const;
+    const kept = { bytes: lengthBytes, shards: copies(shards, record) };
+    return { sealed: { ...common, journal }, apply: () => state.apply(change, kept) };
+  }
+
+  /** Units and pieces with their keys. Copies: they go on changing in place, and a commit may have to be repeated. */
+  *#sealed(
+    { inPieces, byThemselves }: Step,
+    bytesOf: ReadonlyMap<number, Uint8Array>,
+    firstPiece: number,
+  ): Generator<SealedRecord, void, undefined> {
+    let key = PIECES + firstPiece;
+    for (const piece of this.#pieces.cut(inPieces.map((unit) => bytesOf.get(unit) as Uint8Array)))
+      yield [key++, piece];
+    for (const [i, unit] of byThemselves.entries()) {
+      const bytes = bytesOf.get(unit) as Uint8Array;
+      yield [unit, seal(bytes, this.#unit(bytes, i))];
+    }
+  }
+
+  /** No commit, but the journal in its places. */
+  settle(state: LayerState): PreparedCommit {
+    const { superblock } = state;
+    const settles = { pages: state.unsettledPages(), table: state.unsettledShards() };
+    const rest = {
+      units: new Lazily<SealedRecord>([].values()),
+      deleted: [],
+      durability: 'relaxed',
+      isExclusive: this.#isExclusive,
+    } as const;
+    return { sealed: { ...rest, before: superblock, superblock, settles }, apply: () => state.settled() };
+  }
+
+  /** Between two commits: buffers of a large one go. */
+  trim(): void {
+    if (this.#units.length > KEPT_BUFFERS) this.#units.length = KEPT_BUFFERS;
+    this.#pieces.trim();
+  }
+
+  #unit(bytes: Uint8Array, i: number): Uint8Array<ArrayBuffer> {
+    return (this.#units[i] ??= new Uint8Array(bytes.length + SEAL_BYTES));
+  }
+
+  /**
+   * A delete of nothing still costs a millisecond, and GC erases what it has just emptied as well. What is in a layer
+   * below is only forgotten.
+   */
+  #deleted(state: LayerState, erased: readonly UnitRun[], { index }: LayerChange): IDBKeyRange[] {
+    const ranges = erased.flatMap((run) => {
+      const held = state.units.trim(run);
+      if (held === undefined) return [];
+      let [first, last] = [held.first, held.first + held.count - 1];
+      while (first <= last && !state.isByItself(first)) first++;
+      while (last > first && !state.isByItself(last)) last--;
+      return first <= last ? [keyRange(this.#env, first, last)] : [];
+    });
+    return [...ranges, ...runsOf(index.freed).map(([a, b]) => keyRange(this.#env, PIECES + a, PIECES + b))];
+  }
+}
+
+/**
+ * What goes where. Units that the layer has not got go into pieces, where that makes fewer records or smaller ones:
+ * what is written to flash was erased before, and goes together. What is written over has, from then on, a record of
+ * its own: what is written over again and again must not leave pieces behind of which little is needed.
+ */
+function placed(state: LayerState, erased: readonly UnitRun[], units: readonly number[]): Step {
+  const isErased = (unit: number): boolean =>
+    erased.some(({ first, count }) => unit >= first && unit < first + count);
+  const isNew = (unit: number): boolean => !state.units.has(unit) || isErased(unit);
+  const inPieces = units.filter(isNew);
+  const sealedBytes = state.superblock.unitBytes + SEAL_BYTES;
+  const pieces = piecesOf(inPieces.length * sealedBytes);
+  const pays = sealedBytes > PIECE_BYTES ? sealedBytes <= MOST_IN_PIECES : pieces < inPieces.length;
+  if (!pays || (state.superblock.pieces ?? 0) + pieces > MAX_PIECES)
+    return { erased, inPieces: [], byThemselves: units };
+  return { erased, inPieces, byThemselves: units.filter((unit) => !isNew(unit)) };
+}
+
+function isToSettle({ journalled, superblock }: LayerState, nextBytes: number): boolean {
+  return (
+    journalled.commits + 1 >= SETTLE_AFTER_COMMITS ||
+    journalled.bytes + nextBytes > SETTLE_AFTER_BYTES ||
+    superblock.commits >= MAX_JOURNALLED
+  );
+}
+
+/** The shards as they lie at the end of a journal's record: the caller's own bytes will change. */
+function copies(shards: readonly NumberedShard[], record: Uint8Array): NumberedShard[] {
+  let at = shards.reduce((end, [, { length }]) => end - length, record.length - SEAL_BYTES);
+  return shards.map(([shard, { length }]) => [shard, record.subarray(at, (at += length))]);
+}
+
+/** Rising numbers as first and last of each run. */
+function runsOf(numbers: readonly number[]): [first: number, last: number][] {
+  const runs: [number, number][] = [];
+  for (const number of numbers) {
+    const run = runs.at(-1);
+    if (run && run[1] === number - 1) run[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs;
+}

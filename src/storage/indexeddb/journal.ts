@@ -1,0 +1,139 @@
+import { StoreError, type UnitRun } from '../../flash/media-store.ts';
+import { seal, SEAL_BYTES, unseal } from '../checksum.ts';
+import { isIndex, MAX_UNITS } from '../disk-spec.ts';
+
+/**
+ * The journal: a commit writes, besides units, one record of what it made of table, maps and counts. The records that
+ * say so themselves are written now and then ("settled"); opening repeats what came since.
+ *
+ * A record, sealed, in numbers of 4 bytes, those marked ×2 of 8, little-endian: `LNVJ`; commits ×2, epoch ×2,
+ * pieces ×2, unitsStored, unitsOwn as the superblock would have them after it; how many runs, units in pieces, units by
+ * themselves, shards; first unit and count of each run; the units in pieces, in the order in which they lie there, from
+ * a new piece on; those by themselves; number and length of each shard; then the bytes of the shards.
+ */
+const MAGIC = 0x4a564e4c;
+const HEADER_BYTES = 52;
+
+/** After so many commits, or so many bytes of journal, the journal is settled. */
+export const SETTLE_AFTER_COMMITS = 64;
+export const SETTLE_AFTER_BYTES = 2 ** 20;
+
+/** Commits beyond this number are written without a journal: their keys would not be exact. Nobody gets there. */
+export const MAX_JOURNALLED = 2 ** 41;
+
+export type NumberedShard = readonly [shard: number, bytes: Uint8Array];
+
+/** What a commit does to the units of a layer. */
+export interface Step {
+  readonly erased: readonly UnitRun[];
+  /** Put end to end into new pieces. */
+  readonly inPieces: readonly number[];
+  /** Put as records of their own. */
+  readonly byThemselves: readonly number[];
+}
+
+/** What the superblock counts, after a commit. */
+export interface Counts {
+  readonly commits: number;
+  readonly epoch: number;
+  readonly pieces: number;
+  readonly unitsStored: number;
+  /** The same as `unitsStored` where there are no layers below. */
+  readonly unitsOwn: number;
+}
+
+export interface JournalRecord extends Step, Counts {
+  readonly shards: readonly NumberedShard[];
+}
+
+/** Length of a record with its seal. */
+export function journalBytes(
+  { erased, inPieces, byThemselves }: Step,
+  shards: readonly { readonly bytes: Uint8Array }[],
+): number {
+  const numbers = 8 * erased.length + 4 * (inPieces.length + byThemselves.length) + 8 * shards.length;
+  return shards.reduce((sum, { bytes }) => sum + bytes.length, HEADER_BYTES + numbers + SEAL_BYTES);
+}
+
+export function encodeJournal(record: JournalRecord): Uint8Array {
+  const { erased, inPieces, byThemselves, shards } = record;
+  const counted = shards.map(([, bytes]) => ({ bytes }));
+  const bytes = new Uint8Array(journalBytes(record, counted) - SEAL_BYTES);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  const put = (...numbers: readonly number[]): void => {
+    for (const number of numbers) {
+      view.setUint32(at, number, true);
+      at += 4;
+    }
+  };
+  put(MAGIC);
+  for (const number of [record.commits, record.epoch, record.pieces])
+    put(number % 2 ** 32, Math.floor(number / 2 ** 32));
+  put(record.unitsStored, record.unitsOwn);
+  put(erased.length, inPieces.length, byThemselves.length, shards.length);
+  for (const { first, count } of erased) put(first, count);
+  for (const unit of inPieces) put(unit);
+  for (const unit of byThemselves) put(unit);
+  for (const [shard, { length }] of shards) put(shard, length);
+  for (const [, shard] of shards) {
+    bytes.set(shard, at);
+    at += shard.length;
+  }
+  return seal(bytes);
+}
+
+/**
+ * The record of a commit. Its shards are views.
+ * @param commits the number under which it was found
+ * @throws StoreError `corrupt`
+ */
+export function decodeJournal(sealed: unknown, commits: number, totalUnits: number): JournalRecord {
+  const bytes = unseal(sealed, `Journal record ${commits}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < HEADER_BYTES || view.getUint32(0, true) !== MAGIC) throw badJournal();
+  let at = 4;
+  const number = (): number => view.getUint32((at += 4) - 4, true);
+  const long = (): number => number() + number() * 2 ** 32;
+  const counts = {
+    commits: long(),
+    epoch: long(),
+    pieces: long(),
+    unitsStored: number(),
+    unitsOwn: number(),
+  };
+  const [runs, inPieces, byThemselves, shards] = [number(), number(), number(), number()] as const;
+  let left = bytes.length - HEADER_BYTES - 8 * runs - 4 * (inPieces + byThemselves) - 8 * shards;
+  // Before anything is made of the numbers: they say how much memory it takes.
+  if (counts.commits !== commits || left < 0) throw badJournal();
+  const many = <T>(count: number, each: () => T): T[] => Array.from({ length: count }, each);
+  const unit = (): number => checked(number(), totalUnits);
+  const step = {
+    erased: many(runs, () => {
+      const first = unit();
+      return { first, count: checked(number(), totalUnits - first + 1) };
+    }),
+    inPieces: many(inPieces, unit),
+    byThemselves: many(byThemselves, unit),
+  };
+  const lengths = many(shards, () => [checked(number(), MAX_UNITS), number()] as const);
+  const found = lengths.map(([shard, length]) => {
+    left -= length;
+    at += length;
+    return [shard, bytes.subarray(at - length, at)] as const;
+  });
+  if (left !== 0) throw badJournal();
+  return { ...counts, ...step, shards: found };
+}
+
+function checked(number: number, end: number): number {
+  if (!isIndex(number, end)) throw badJournal();
+  return number;
+}
+
+export function badJournal(): StoreError {
+  return new StoreError(
+    'corrupt',
+    'The last writes to this disk are damaged; restore the disk from an export or wipe it.',
+  );
+}
