@@ -6,8 +6,10 @@ import {
   encodeJournal,
   journalBytes,
   MAX_JOURNALLED,
+  MOST_JOURNALLED_BYTES,
   SETTLE_AFTER_BYTES,
   SETTLE_AFTER_COMMITS,
+  slotOf,
   type NumberedShard,
   type Step,
 } from './journal.ts';
@@ -55,12 +57,12 @@ export class CommitSealer {
     if (isToSettle(state, lengthBytes)) {
       const [pages, table] = [state.unsettledPages(change), state.unsettledShards(shards)];
       return {
-        sealed: { ...common, settles: { pages, table } },
+        sealed: { ...common, settles: { pages, table, empties: false } },
         apply: () => state.apply(change, undefined),
       };
     }
     const record = encodeJournal({ ...step, ...LayerState.counts(change.superblock), shards });
-    const journal = [JOURNAL + change.superblock.commits, record] as const;
+    const journal = [JOURNAL + slotOf(change.superblock.commits), record] as const;
     const kept = { bytes: lengthBytes, shards: copies(shards, record) };
     return { sealed: { ...common, journal }, apply: () => state.apply(change, kept) };
   }
@@ -83,7 +85,7 @@ export class CommitSealer {
   /** No commit, but the journal in its places. */
   settle(state: LayerState): PreparedCommit {
     const { superblock } = state;
-    const settles = { pages: state.unsettledPages(), table: state.unsettledShards() };
+    const settles = { pages: state.unsettledPages(), table: state.unsettledShards(), empties: true };
     const rest = {
       units: new Lazily<SealedRecord>([].values()),
       deleted: [],
@@ -141,6 +143,7 @@ function placed(state: LayerState, erased: readonly UnitRun[], units: readonly n
 function isToSettle({ journalled, superblock }: LayerState, nextBytes: number): boolean {
   return (
     journalled.commits + 1 >= SETTLE_AFTER_COMMITS ||
+    nextBytes > MOST_JOURNALLED_BYTES ||
     journalled.bytes + nextBytes > SETTLE_AFTER_BYTES ||
     superblock.commits >= MAX_JOURNALLED
   );

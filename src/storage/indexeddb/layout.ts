@@ -28,7 +28,7 @@ export const OWN_PAGES = 2 ** 20;
 /** In `map`, pages from here on say where in the pieces units lie; see unit-index.ts. */
 export const INDEX_PAGES = 2 ** 24;
 
-/** In `map`, JOURNAL + n is the record of commit n, as long as that is in no other record; see journal.ts. */
+/** In `map`, records of the journal: see journal.ts, `slotOf`. */
 export const JOURNAL = 2 ** 41;
 
 /** In `units`, PIECES + n is piece n; see pieces.ts. Numbers of units end at 2^32. */

@@ -5,7 +5,15 @@ import { parseSuperblock, type Superblock } from '../superblock.ts';
 import { UNIT_MAP_PAGE_BYTES, UnitMap } from '../unit-map.ts';
 import { result, transact } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
-import { badJournal, decodeJournal, SETTLE_AFTER_COMMITS, type JournalRecord } from './journal.ts';
+import {
+  badJournal,
+  commitOf,
+  decodeJournal,
+  journalBytes,
+  SETTLE_AFTER_COMMITS,
+  slotOf,
+  type JournalRecord,
+} from './journal.ts';
 import { LayerState, type SealedRecord } from './layer-state.ts';
 import { DISK_STORES, INDEX_PAGES, JOURNAL, OWN_PAGES, SUPERBLOCK_KEY } from './layout.ts';
 import { UnitIndex, INDEX_PAGE_BYTES } from './unit-index.ts';
@@ -68,8 +76,8 @@ async function journalIn(env: IndexedDbEnvironment, tx: IDBTransaction): Promise
   const map = tx.objectStore('map');
   const range = journalRange(env);
   const [keys, records] = await Promise.all([
-    result(map.getAllKeys(range, SETTLE_AFTER_COMMITS)),
-    result<unknown[]>(map.getAll(range, SETTLE_AFTER_COMMITS)),
+    result(map.getAllKeys(range, SETTLE_AFTER_COMMITS + 1)),
+    result<unknown[]>(map.getAll(range, SETTLE_AFTER_COMMITS + 1)),
   ]);
   return keys.map((key, i) => [key as number, records[i]]);
 }
@@ -78,16 +86,25 @@ export function journalRange(env: IndexedDbEnvironment): IDBKeyRange {
   return keyRange(env, JOURNAL, Number.MAX_SAFE_INTEGER);
 }
 
-/** One record for each commit since the superblock was stored, none of them of another opening. */
-function parsedJournal(records: Numbered, superblock: Superblock): readonly JournalRecord[] {
-  if (records.length >= SETTLE_AFTER_COMMITS) throw badJournal();
-  return records.map(([key, sealed], i) => {
-    const commits = superblock.commits + 1 + i;
-    if (key !== JOURNAL + commits) throw badJournal();
-    const record = decodeJournal(sealed, commits, superblock.totalUnits);
-    if (record.epoch !== superblock.epoch) throw badJournal();
-    return record;
+/**
+ * One record for each commit since the superblock was stored, none of them of another opening. What was settled before
+ * does not count.
+ */
+function parsedJournal(
+  records: Numbered,
+  { commits, epoch, totalUnits }: Superblock,
+): readonly JournalRecord[] {
+  const later: JournalRecord[] = [];
+  for (const [key, sealed] of records) {
+    const commit = commitOf(sealed);
+    if (key !== JOURNAL + slotOf(commit)) throw badJournal();
+    if (commit > commits) later.push(decodeJournal(sealed, commit, totalUnits));
+  }
+  later.sort((a, b) => a.commits - b.commits);
+  later.forEach((record, i) => {
+    if (record.commits !== commits + 1 + i || record.epoch !== epoch) throw badJournal();
   });
+  return later;
 }
 
 /** All of a layer but table and data, with what the journal says. @throws StoreError `corrupt`, `version` */
@@ -111,29 +128,34 @@ export async function readState(
   const index = UnitIndex.load(indexPages, superblock, units, pieces);
   const state = new LayerState(superblock, map, { units, index });
   const records = parsedJournal(journal, superblock);
-  records.forEach((record, i) => state.repeat(record, (journal[i]?.[1] as Uint8Array).length));
+  for (const record of records) {
+    const shards = record.shards.map(([, bytes]) => ({ bytes }));
+    state.repeat(record, journalBytes(record, shards));
+  }
   return state;
 }
 
-/** Writes what the journal says to where it belongs, and the superblock; `state` is not settled by it. */
+/** Writes what the journal says to where it belongs, and the superblock, and empties it; `state` is not told. */
 export function settleIn(env: IndexedDbEnvironment, tx: IDBTransaction, state: LayerState): void {
   tx.objectStore('superblock').put(state.superblock, SUPERBLOCK_KEY);
-  if (state.journalled.commits === 0) return;
-  putSettled(env, tx, state.unsettledPages(), state.unsettledShards());
+  putSettled(env, tx, { pages: state.unsettledPages(), table: state.unsettledShards(), empties: true });
 }
 
-/** The journal's content in its places; the superblock goes with it. */
-export function putSettled(
-  env: IndexedDbEnvironment,
-  tx: IDBTransaction,
-  pages: readonly SealedRecord[],
-  shards: readonly SealedRecord[],
-): void {
+/** The journal's content in its places. */
+export interface Settled {
+  readonly pages: readonly SealedRecord[];
+  readonly table: readonly SealedRecord[];
+  /** Its records go; else they count no more, once the superblock is written. */
+  readonly empties: boolean;
+}
+
+/** The superblock goes with it. */
+export function putSettled(env: IndexedDbEnvironment, tx: IDBTransaction, settled: Settled): void {
   const table = tx.objectStore('table');
-  for (const [shard, sealed] of shards) table.put(sealed, shard);
+  for (const [shard, sealed] of settled.table) table.put(sealed, shard);
   const map = tx.objectStore('map');
-  for (const [page, sealed] of pages) map.put(sealed, page);
-  map.delete(journalRange(env));
+  for (const [page, sealed] of settled.pages) map.put(sealed, page);
+  if (settled.empties) map.delete(journalRange(env));
 }
 
 /** Every record of a store with its number. Keys of other types cannot be in the range; fractions are refused. */

@@ -6,7 +6,7 @@ import { overtakenError } from './errors.ts';
 import type { SealedRecord } from './layer-state.ts';
 import { DISK_STORES, SUPERBLOCK_KEY } from './layout.ts';
 import type { Lazily } from './lazily.ts';
-import { putSettled } from './records.ts';
+import { putSettled, type Settled } from './records.ts';
 
 /** A commit as it will be written, the same at each attempt. */
 export interface SealedCommit {
@@ -23,8 +23,8 @@ export interface SealedCommit {
   readonly units: Lazily<SealedRecord>;
   /** The commit's record in the journal, by its key. */
   readonly journal?: SealedRecord;
-  /** Instead of that: everything in its place, and no journal any more. */
-  readonly settles?: { readonly pages: readonly SealedRecord[]; readonly table: readonly SealedRecord[] };
+  /** Instead of that: everything in its place. */
+  readonly settles?: Settled;
 }
 
 /**
@@ -87,7 +87,7 @@ export function writeCommit(
       for (const range of commit.deleted) units.delete(range);
       for (const [key, sealed] of commit.units) units.put(sealed, key);
       if (journal) tx.objectStore('map').put(journal[1], journal[0]);
-      if (settles) putSettled(env, tx, settles.pages, settles.table);
+      if (settles) putSettled(env, tx, settles);
       if (!asks) finish();
     } catch (error) {
       rollBack(error);
