@@ -8,6 +8,7 @@ import { build, preview } from 'vite';
 import { BOOT_STATES } from '../src/lab/boot-state.ts';
 import { chromiumArguments, ensureChromium, findChromium } from '../scripts/chromium.mjs';
 
+const REMOVE = { recursive: true, force: true, maxRetries: 10, retryDelay: 200 };
 const root = join(fileURLToPath(import.meta.url), '..', '..');
 
 export interface Site {
@@ -42,7 +43,8 @@ export async function openSite(tell: (line: string) => void): Promise<Site> {
         args: chromiumArguments(),
         ...(executablePath ? { executablePath } : {}),
       });
-      context.on('close', () => void rm(profile, { recursive: true, force: true }));
+      // The browser still writes for a moment; what is left over is in the folder for such things.
+      context.on('close', () => void rm(profile, REMOVE).catch(() => undefined));
       return context.pages()[0] ?? context.newPage();
     },
     async close() {

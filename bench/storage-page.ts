@@ -50,7 +50,7 @@ export async function openStoragePage(): Promise<StoragePage> {
     async close() {
       await context.close();
       server.close();
-      await rm(profile, { recursive: true, force: true });
+      await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }
