@@ -71,11 +71,14 @@ async function showBeside(target: HTMLElement): Promise<void> {
 /** How long a page waits for the machine before it fetches everything for later; both at once would slow the boot. */
 const OFFLINE_AFTER_MS = 20_000;
 
+/** And after the boot: the prompt is not drawn yet when the guest is ready. */
+const OFFLINE_AFTER_BOOT_MS = 3000;
+
 /** Registers the service worker when the first boot is done, or when the page has been idle for a while. */
 function keepForOffline(booted: Promise<void>): void {
   if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return;
-  const idle = new Promise<void>((resolve) => setTimeout(resolve, OFFLINE_AFTER_MS));
-  void Promise.race([booted, idle])
+  const passed = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+  void Promise.race([booted.then(() => passed(OFFLINE_AFTER_BOOT_MS)), passed(OFFLINE_AFTER_MS)])
     .catch(() => {})
     .then(() => navigator.serviceWorker.register('./sw.js'))
     // Private windows and plain http have none: the page works, only not offline.
