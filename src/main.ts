@@ -7,6 +7,13 @@ import { makeLabApi } from './ui/lab-api.ts';
 import { LabState } from './ui/state/lab.svelte.ts';
 import { Preferences } from './ui/state/preferences.svelte.ts';
 
+/** How long a page waits for the machine before it fetches everything for later; both at once would slow the boot.
+ * Up here: what follows runs at once, and in a bundle a constant further down would be undefined, and no time at all. */
+const OFFLINE_AFTER_MS = 20_000;
+
+/** And after the boot: the prompt is not drawn yet when the guest is ready. */
+const OFFLINE_AFTER_BOOT_MS = 3000;
+
 const target = document.getElementById('app');
 /** A recording to show instead of a lab: the page then starts no machine, and fetches nothing of one. */
 const query = new URLSearchParams(location.search);
@@ -67,12 +74,6 @@ async function showBeside(target: HTMLElement): Promise<void> {
   const pair = query.has('left') || query.has('right') ? { left: of('left'), right: of('right') } : undefined;
   mount(Beside, { target, props: { prefs: new Preferences(), pair } });
 }
-
-/** How long a page waits for the machine before it fetches everything for later; both at once would slow the boot. */
-const OFFLINE_AFTER_MS = 20_000;
-
-/** And after the boot: the prompt is not drawn yet when the guest is ready. */
-const OFFLINE_AFTER_BOOT_MS = 3000;
 
 /** Registers the service worker when the first boot is done, or when the page has been idle for a while. */
 function keepForOffline(booted: Promise<void>): void {
