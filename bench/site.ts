@@ -1,20 +1,18 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright';
+import type { Page } from 'playwright';
 import { build, preview } from 'vite';
 import { BOOT_STATES } from '../src/lab/boot-state.ts';
-import { chromiumArguments, ensureChromium, findChromium } from '../scripts/chromium.mjs';
+import { ensureChromium } from '../scripts/chromium.mjs';
+import { launch, pageOnDisk } from './browser.ts';
 
-const REMOVE = { recursive: true, force: true, maxRetries: 10, retryDelay: 200 };
 const root = join(fileURLToPath(import.meta.url), '..', '..');
 
 export interface Site {
   readonly url: string;
   newPage(): Promise<Page>;
-  /** A page of a browser of its own whose profile is on a disk, as a reader's is; the others keep theirs in memory. */
+  /** See {@link pageOnDisk}. */
   newPageOnDisk(): Promise<Page>;
   close(): Promise<void>;
 }
@@ -29,24 +27,11 @@ export async function openSite(tell: (line: string) => void): Promise<Site> {
   const server = await preview({ root, preview: { port: 0 }, logLevel: 'silent' });
   const address = server.httpServer.address();
   if (address === null || typeof address === 'string') throw new Error('The site is served on no port.');
-  const executablePath = findChromium();
-  const browser: Browser = await chromium.launch({
-    args: chromiumArguments(),
-    ...(executablePath ? { executablePath } : {}),
-  });
+  const browser = await launch();
   return {
     url: `http://localhost:${address.port}/`,
     newPage: async () => (await browser.newContext()).newPage(),
-    async newPageOnDisk() {
-      const profile = await mkdtemp(join(tmpdir(), 'lnvm-bench-'));
-      const context = await chromium.launchPersistentContext(profile, {
-        args: chromiumArguments(),
-        ...(executablePath ? { executablePath } : {}),
-      });
-      // The browser still writes for a moment; what is left over is in the folder for such things.
-      context.on('close', () => void rm(profile, REMOVE).catch(() => undefined));
-      return context.pages()[0] ?? context.newPage();
-    },
+    newPageOnDisk: pageOnDisk,
     async close() {
       await browser.close();
       await server.close();

@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright';
 import { build } from 'vite';
-import { chromiumArguments, ensureChromium, findChromium } from '../scripts/chromium.mjs';
+import { ensureChromium } from '../scripts/chromium.mjs';
+import { pageOnDisk } from './browser.ts';
 import type { StorageJob } from './storage-worker.ts';
 
 const PAGE = `<!doctype html><title>bench</title><script>
@@ -33,13 +31,7 @@ export async function openStoragePage(): Promise<StoragePage> {
   await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('The bench is served on no port.');
-  const profile = await mkdtemp(join(tmpdir(), 'lnvm-bench-'));
-  const executablePath = findChromium();
-  const context = await chromium.launchPersistentContext(profile, {
-    args: chromiumArguments(),
-    ...(executablePath ? { executablePath } : {}),
-  });
-  const page = context.pages()[0] ?? (await context.newPage());
+  const page = await pageOnDisk();
   await page.goto(`http://localhost:${address.port}/`);
   return {
     run: <T>(job: StorageJob) =>
@@ -48,9 +40,8 @@ export async function openStoragePage(): Promise<StoragePage> {
         job,
       ) as Promise<T>,
     async close() {
-      await context.close();
+      await page.context().close();
       server.close();
-      await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }

@@ -4,15 +4,9 @@ import './ui/styles/base.css';
 import { readSide, type SideId } from './ui/beside/side-query.ts';
 import { wishOf } from './ui/beside/side-start.ts';
 import { makeLabApi } from './ui/lab-api.ts';
+import { keepForOffline } from './ui/keep-for-offline.ts';
 import { LabState } from './ui/state/lab.svelte.ts';
 import { Preferences } from './ui/state/preferences.svelte.ts';
-
-/** How long a page waits for the machine before it fetches everything for later; both at once would slow the boot.
- * Up here: what follows runs at once, and in a bundle a constant further down would be undefined, and no time at all. */
-const OFFLINE_AFTER_MS = 20_000;
-
-/** And after the boot: the prompt is not drawn yet when the guest is ready. */
-const OFFLINE_AFTER_BOOT_MS = 3000;
 
 const target = document.getElementById('app');
 /** A recording to show instead of a lab: the page then starts no machine, and fetches nothing of one. */
@@ -40,7 +34,7 @@ async function showLab(lab: LabState, target: HTMLElement): Promise<void> {
   const started = lab.start();
   const prefs = new Preferences();
   window.lab = makeLabApi(lab, started, prefs);
-  keepForOffline(window.lab.ready);
+  if (import.meta.env.PROD) keepForOffline(window.lab.ready);
   const { default: App } = await import('./ui/App.svelte');
   mount(App, { target, props: { lab, prefs } });
 }
@@ -59,7 +53,7 @@ async function showSide(lab: LabState, target: HTMLElement, id: SideId): Promise
   const started = isLab ? lab.start(wishOf(id, wanted)) : Promise.resolve();
   const prefs = new Preferences();
   window.lab = makeLabApi(lab, started, prefs);
-  if (isLab) keepForOffline(window.lab.ready);
+  if (isLab && import.meta.env.PROD) keepForOffline(window.lab.ready);
   const [{ default: Side }, { default: Lower }] = await Promise.all([
     import('./ui/views/Side.svelte'),
     lowers[isLab ? 'lab' : 'replay'](),
@@ -73,15 +67,4 @@ async function showBeside(target: HTMLElement): Promise<void> {
   const of = (id: SideId) => readSide(query.get(id) ?? '');
   const pair = query.has('left') || query.has('right') ? { left: of('left'), right: of('right') } : undefined;
   mount(Beside, { target, props: { prefs: new Preferences(), pair } });
-}
-
-/** Registers the service worker when the first boot is done, or when the page has been idle for a while. */
-function keepForOffline(booted: Promise<void>): void {
-  if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return;
-  const passed = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-  void Promise.race([booted.then(() => passed(OFFLINE_AFTER_BOOT_MS)), passed(OFFLINE_AFTER_MS)])
-    .catch(() => {})
-    .then(() => navigator.serviceWorker.register('./sw.js'))
-    // Private windows and plain http have none: the page works, only not offline.
-    .catch(() => {});
 }

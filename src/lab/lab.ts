@@ -407,8 +407,7 @@ export class Lab {
       control.meetRunning(controlId);
       ready = Promise.all([ready, control.exec(reseedCommand())]).then(() => {
         // Not before: to end a trace takes the guest longer than all the rest.
-        if (traced) trace.goOn(traced);
-        else trace.meetRunning(traceRun);
+        trace.meetRunning(traceRun, traced);
       });
     } else if ('saved' in beginning) {
       const { consoles } = beginning.saved;

@@ -30,7 +30,7 @@ const saved: SavedLab = {
   traceRun: 0,
 };
 
-const traced = { run: 3, intervalMs: 500, formats: [['a', 'b']], sample: [] } as const;
+const traced = { intervalMs: 500, formats: [['a', 'b']], sample: [] } as const;
 
 const outcome = (bytes: Uint8Array): Promise<string> =>
   unpackLab(bytes).then(
@@ -137,7 +137,7 @@ describe('a lab from elsewhere', () => {
       ['controlId', -1],
       ['traceRun', 2 ** 31],
       ['trace', null],
-      ['trace', { ...traced, run: 0 }],
+      ['trace', { ...traced, intervalMs: -1 }],
       ['trace', { ...traced, formats: [['a']] }],
       ['trace', { ...traced, sample: Array(2000).fill(['a', 'b']) }],
     ];

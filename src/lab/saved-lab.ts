@@ -99,7 +99,6 @@ function readTrace(saved: SavedFields): SavedTrace {
       return [key, value];
     });
   return {
-    run: saved.whole('run', 1, 0x7fff_ffff),
     intervalMs: saved.whole('intervalMs', 0, U32),
     formats: records('formats'),
     sample: records('sample'),

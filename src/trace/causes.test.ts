@@ -36,6 +36,16 @@ function bench() {
   return { model, pblk, guest, bio, causeOf };
 }
 
+/** Fills line 0 with blocks 0 to 23, and has block 0 collected to line 1. */
+function collect(pblk: LineWriter): void {
+  for (let unit = 0; unit < 6; unit++) pblk.write([0, 1, 2, 3].map((lba) => lba + 4 * unit));
+  pblk.close();
+  pblk.open(1);
+  pblk.read(0, 28);
+  pblk.read(0, 4);
+  pblk.write([0, null, null, null], true);
+}
+
 describe('who caused a sector', () => {
   it('is who queued the block, whether that is heard of before or after', () => {
     const { pblk, bio, causeOf } = bench();
@@ -95,12 +105,7 @@ describe('who caused a sector', () => {
   it('stays with the data when it is collected', () => {
     const { model, pblk, bio, causeOf } = bench();
     bio('owner', 0, 24);
-    for (let unit = 0; unit < 6; unit++) pblk.write([0, 1, 2, 3].map((lba) => lba + 4 * unit));
-    pblk.close();
-    pblk.open(1);
-    pblk.read(0, 28);
-    pblk.read(0, 4);
-    pblk.write([0, null, null, null], true);
+    collect(pblk);
     expect(causeOf(0)).toEqual({ owner: CellOwner.gc, comm: 'owner' });
     expect(model.targets[0]?.gcSecs).toBe(1);
   });
@@ -109,12 +114,7 @@ describe('who caused a sector', () => {
     const { model, pblk, bio, causeOf } = bench();
     bio('other', 1, 23);
     const atMs = pblk.timeUs / 1000;
-    for (let unit = 0; unit < 6; unit++) pblk.write([0, 1, 2, 3].map((lba) => lba + 4 * unit));
-    pblk.close();
-    pblk.open(1);
-    pblk.read(0, 28);
-    pblk.read(0, 4);
-    pblk.write([0, null, null, null], true);
+    collect(pblk);
     expect(causeOf(0)).toEqual({ owner: CellOwner.gc, comm: '' });
     const then = model.snapshot();
     bio('owner', 0, 1, { atMs });

@@ -209,7 +209,7 @@ describe('GuestTrace', () => {
     const second = lab();
     let done = false;
     void second.trace.start(250).then(() => (done = true));
-    second.trace.goOn(JSON.parse(JSON.stringify(saved)) as typeof saved);
+    second.trace.meetRunning(first.trace.lastRun, JSON.parse(JSON.stringify(saved)) as typeof saved);
     await Promise.resolve();
     expect([second.frames, second.trace.isOn, done]).toEqual([[], true, true]);
     expect(second.batches.flat()).toContainEqual({ kind: 'process', atMs: 1000, pid: 7, comm: 'a name (x)' });
@@ -231,8 +231,8 @@ describe('GuestTrace', () => {
     const other = lab();
     expect(other.trace.save()).toBeUndefined();
     void other.trace.start(400);
-    other.trace.goOn(saved);
-    expect(other.frames.map(({ type, id }) => [type, id === saved.run])).toEqual([
+    other.trace.meetRunning(first.trace.lastRun, saved);
+    expect(other.frames.map(({ type, id }) => [type, id === first.trace.lastRun])).toEqual([
       [STOP, true],
       [PING, false],
     ]);

@@ -40,7 +40,6 @@ export class TraceError extends Error {
 
 /** A run of the agent's as one channel knows it, for another one to go on with. */
 export interface SavedTrace {
-  readonly run: number;
   readonly intervalMs: number;
   readonly formats: readonly TraceRecord[];
   /** What the samples have told so far. */
@@ -128,46 +127,42 @@ export class GuestTrace {
     return this.#run;
   }
 
-  /** What it takes to go on with the present run; undefined while nothing is traced. */
+  /** What it takes, besides its number, to go on with the present run; undefined while nothing is traced. */
   save(): SavedTrace | undefined {
-    const { lastRun: run } = this;
     if (!this.#isOn || this.#wanted === undefined) return undefined;
     const names = Array.from(this.#names.entries(), ([pid, name]) => `${pid} ${name}\n`).join('');
     const sample: TraceRecord[] = [['names', names], ...this.#targets.records()];
     if (this.#mounts !== undefined) sample.push(['mounts', this.#mounts]);
-    return { run, intervalMs: this.#wanted, formats: this.#formatRecords, sample };
-  }
-
-  /**
-   * Goes on with a run that another channel has saved, if that is what is wanted. To end one and start another takes
-   * the guest half a second, in which it does nothing else.
-   */
-  goOn(saved: SavedTrace): void {
-    if (this.#closed) return;
-    if (this.#wanted !== saved.intervalMs) {
-      this.meetRunning(saved.run);
-      return;
-    }
-    this.#available = true;
-    this.#run = saved.run;
-    this.#forget();
-    const nowMs = this.#readClock()?.atMs ?? 0;
-    this.#startedMs = nowMs;
-    this.#readFormats(saved.formats);
-    this.#sampled(saved.sample, nowMs);
-    this.#tell();
+    return { intervalMs: this.#wanted, formats: this.#formatRecords, sample };
   }
 
   /**
    * The agent said hello before this channel was there, in a machine that was restored: asks it to say so again.
    * @param lastRun of the channel that was there before: it ends, and what it still tells is nobody's
+   * @param saved that run, to go on with if it is what is wanted. To end one and start another takes the guest half a
+   * second, in which it does nothing else
    */
-  meetRunning(lastRun = 0): void {
+  meetRunning(lastRun = 0, saved?: SavedTrace): void {
+    if (lastRun !== 0 && saved !== undefined && saved.intervalMs === this.#wanted) {
+      this.#goOn(lastRun, saved);
+      return;
+    }
     if (lastRun !== 0) {
       this.#run = (lastRun % 0x7fff_ffff) + 1;
       this.#trySend(STOP, lastRun);
     }
     this.#trySend(PING, PING_ID);
+  }
+
+  #goOn(run: number, { formats, sample }: SavedTrace): void {
+    if (this.#closed) return;
+    this.#available = true;
+    this.#run = run;
+    this.#forget();
+    this.#startedMs = this.#readClock()?.atMs ?? 0;
+    this.#readFormats(formats);
+    this.#sampled(sample, this.#startedMs);
+    this.#tell();
   }
 
   /** Bytes from the guest, cut anywhere. */

@@ -85,14 +85,12 @@ export class IndexedDbDisk implements OpenDisk {
     return this.#top.connection.use(async (db) => {
       // Behind a commit that is under way, which has `map` in any case.
       const all = await transact(db, ['table', 'map'], 'readonly', (tx) => numbered(this.#env, tx, 'table'));
-      const shards = new Map(this.#state.shards);
+      const newer = this.#state.shards;
+      const shards = new Map<number, Uint8Array>();
       for (const [shard, record] of all)
-        if (!shards.has(shard)) shards.set(shard, unseal(record, `Table shard ${shard}`));
-      const sorted = [...shards].sort(([a], [b]) => a - b);
-      return sorted.map(([shard, bytes]) => ({
-        shard,
-        bytes: this.#state.shards.has(shard) ? bytes.slice() : bytes,
-      }));
+        if (!newer.has(shard)) shards.set(shard, unseal(record, `Table shard ${shard}`));
+      for (const [shard, bytes] of newer) shards.set(shard, bytes.slice());
+      return Array.from(shards, ([shard, bytes]) => ({ shard, bytes })).sort((a, b) => a.shard - b.shard);
     });
   }
 

@@ -492,13 +492,11 @@ export class LabState {
 
   #powerChanged(state: PowerState, reason: string): void {
     const wasStarting = this.starting;
-    // A worker that has just begun says that the machine is off, also to who was quicker to switch it on.
-    const wasOff = this.power === 'off';
     this.power = state;
     this.powerReason = reason;
     if (state === 'crashed') this.#rejectWaiters(crashed(reason));
     if (state === 'off') this.savedLabs.ended();
-    if (state === 'off' && !wasOff && wasStarting && reason !== RESTARTING)
+    if (state === 'off' && wasStarting && reason !== RESTARTING)
       this.#rejectWaiters(new Error(sentence(`The machine is off again before it was ready: ${reason}`)));
     if (state === 'loading') this.targets.begin();
     if (state === 'running') {
