@@ -31,7 +31,7 @@ function frame(
   return whole;
 }
 
-const HELLO = frame(0x83, 0, 1);
+const HELLO = frame(0x83, 0, 2);
 
 function channel() {
   const sent: Frame[] = [];
@@ -122,10 +122,10 @@ describe('exec', () => {
 });
 
 describe('ready', () => {
-  it('resolves at the first hello', async () => {
+  it.each([1, 2])('resolves at the first hello of version %i', async (version) => {
     const { control } = channel();
-    control.receive(HELLO);
-    expect(await control.ready).toBe(1);
+    control.receive(frame(0x83, 0, version));
+    expect(await control.ready).toBe(version);
   });
 
   it('comes with an answer from an agent that was there before the channel', async () => {
@@ -133,26 +133,59 @@ describe('ready', () => {
     const begun: string[] = [];
     control.onagentstart = () => {
       begun.push('start');
-      control.setClock(0);
+      control.addEntropy(Uint8Array.of(7));
     };
     control.meetRunning();
     // What the agent has to be told comes before the question.
-    expect(sent.map(({ type }) => type)).toEqual([5, 3]);
-    control.receive(frame(0x83, id(), 1));
-    expect(await control.ready).toBe(1);
+    expect(sent.map(({ type }) => type)).toEqual([6, 3]);
+    control.receive(frame(0x83, id(), 2));
+    expect(await control.ready).toBe(2);
     expect(begun).toEqual(['start']);
     // It starts anew: what it was doing is lost.
     const result = control.exec('x');
     control.receive(HELLO);
     await expect(result).rejects.toThrow('was restarted');
     expect(begun).toEqual(['start', 'start']);
+    expect(sent.map(({ type }) => type)).toEqual([6, 3, 1, 6]);
   });
 
-  it('rejects when the agent speaks another version', async () => {
+  it('comes with no other answer, as only this one says that the agent was told', async () => {
+    const { control, sent, id } = channel();
+    let isReady = false;
+    void control.ready.then(() => (isReady = true));
+    control.onagentstart = () => control.addEntropy(Uint8Array.of(7));
+    const before = 41;
+    control.meetRunning(before);
+    const [asked, beat] = [id(), control.ping()];
+    // What another channel asked; another sign of life; an agent that starts, and knows nothing yet.
+    for (const other of [before, beat, 0]) control.receive(frame(0x83, other, 2));
+    expect(sent.map(({ type }) => type)).toEqual([6, 3, 3, 6, 3]);
+    control.receive(frame(0x83, asked, 2));
+    await Promise.resolve();
+    expect(isReady).toBe(false);
+    control.receive(frame(0x83, id(), 2));
+    await control.ready;
+    // Nothing more has to be told, and it takes commands.
+    const result = control.exec('x');
+    expect(sent.slice(5).map(({ type }) => type)).toEqual([1]);
+    control.receive(frame(0x82, id(), 0));
+    expect(await result).toEqual({ status: 0, output: '' });
+  });
+
+  it('does not keep a command waiting that comes before it', async () => {
+    const { control, sent, id } = channel();
+    control.meetRunning();
+    const result = control.exec('x');
+    expect(sent.map(({ type }) => type)).toEqual([3, 1]);
+    control.receive(frame(0x82, id(), 0));
+    expect(await result).toEqual({ status: 0, output: '' });
+  });
+
+  it.each([0, 3])('rejects when the agent speaks version %i', async (version) => {
     const { control } = channel();
-    control.receive(frame(0x83, 0, 2));
+    control.receive(frame(0x83, 0, version));
     await expect(control.ready).rejects.toThrow(
-      "The guest's agent speaks version 2, and this page version 1.",
+      `The guest's agent speaks version ${version}, and this page 1 to 2.`,
     );
   });
 });
@@ -182,14 +215,17 @@ describe('close', () => {
   });
 });
 
-it('sends sizes, the clock and pings as the protocol has them', () => {
+it('sends sizes, the clock, entropy and pings as the protocol has them', () => {
   const { control, sent } = channel();
   control.winsize(1, 300, 50);
   control.setClock(0x1_2345_6789);
-  control.ping();
+  control.addEntropy(Uint8Array.of(1, 255));
+  const asked = control.ping();
+  expect(sent.at(-1)?.id).toBe(asked);
   expect(sent.map(({ type, payload }) => [type, [...payload]])).toEqual([
     [4, [1, 0, 0x2c, 0x01, 50, 0]],
     [5, [0x89, 0x67, 0x45, 0x23, 1, 0, 0, 0]],
+    [6, [1, 255]],
     [3, []],
   ]);
 });
@@ -204,7 +240,7 @@ describe('a hostile guest', () => {
         // What came before may look like a header that claims up to 1 MiB: give it that much.
         control.receive(new Uint8Array(1024 * 1024 + 32));
         control.receive(HELLO);
-        expect(await control.ready).toBe(1);
+        expect(await control.ready).toBe(2);
       }),
       { numRuns: 40 },
     );
@@ -218,7 +254,7 @@ describe('a hostile guest', () => {
     notZero[6] = 1;
     const garbage = new TextEncoder().encode('LNV LNLNVLNV\r\n[  0.0] printk');
     for (const bytes of [garbage, tooLong, notZero, garbage, HELLO]) control.receive(bytes);
-    expect(await control.ready).toBe(1);
+    expect(await control.ready).toBe(2);
   });
 
   it('cannot answer for a command that is not there, or with the wrong size', () => {

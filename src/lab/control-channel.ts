@@ -9,7 +9,11 @@
 import { encodeFrame, FrameParser, MAX_PAYLOAD_BYTES } from './guest-frames.ts';
 import type { ExecResult } from './types.ts';
 
-export const PROTOCOL_VERSION = 1;
+/** The newest one that is spoken here; older machines that were saved have agents of the ones before. */
+export const PROTOCOL_VERSION = 2;
+const OLDEST_VERSION = 1;
+/** From this version on, random numbers drawn after an ENTROPY are new ones. */
+export const RESEEDING_VERSION = 2;
 /** Output kept of one command; more is counted and dropped. */
 export const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 const U32 = 0x1_0000_0000;
@@ -55,7 +59,10 @@ interface Command {
 }
 
 export class ControlChannel {
-  /** Resolves with the agent's protocol version when it first says hello; rejects when the channel is closed before. */
+  /**
+   * Resolves with the agent's protocol version when it first says hello; rejects when the channel is closed before.
+   * With {@link meetRunning}, the agent has done by then what its start brought.
+   */
   readonly ready: Promise<number>;
   #resolveReady!: (version: number) => void;
   #rejectReady!: (error: Error) => void;
@@ -65,6 +72,8 @@ export class ControlChannel {
   readonly #parser = new FrameParser((type, id, payload) => this.#handle(type, id, payload));
   #nextId = 1;
   #greeted = false;
+  /** The sign of life that an agent which was there before was asked for last. */
+  #asked: number | undefined;
   /** The agent has started, first or again: terminal sizes, clock and entropy have to be sent. */
   onagentstart: (() => void) | undefined;
   #closed: Error | null = null;
@@ -123,10 +132,12 @@ export class ControlChannel {
     });
   }
 
-  /** Asks for a sign of life; the answer arrives at `receive` like everything else. */
-  ping(): void {
+  /** Asks for a sign of life; the answer arrives at `receive` like everything else, and has the number returned. */
+  ping(): number {
     // Not id 0: that is how an agent that has just started says hello.
-    this.#trySend(PING, this.#newId());
+    const id = this.#newId();
+    this.#trySend(PING, id);
+    return id;
   }
 
   /** The number that was used last; the guest may still run its command. */
@@ -136,14 +147,15 @@ export class ControlChannel {
 
   /**
    * The guest's agent said hello before this channel was there, in a machine that was restored: what its
-   * start has to bring is sent now, and its answer to a sign of life resolves {@link ready}.
+   * start has to bring is sent now, and its answer to a sign of life asked for behind that resolves {@link ready}:
+   * it does one thing after the other.
    * @param lastId of the channel that was there before
    */
   meetRunning(lastId = 1): void {
     this.#nextId = lastId;
     this.#greeted = true;
     this.onagentstart?.();
-    this.ping();
+    this.#asked = this.ping();
   }
 
   /** Tells the guest the size of the terminal on /dev/ttyS`tty`. */
@@ -196,18 +208,25 @@ export class ControlChannel {
   }
 
   #hello(id: number, version: number): void {
-    if (version === PROTOCOL_VERSION) {
-      this.#resolveReady(version);
-      if (id !== 0) return;
-      // The agent has (re)started: it knows nothing of what was sent before.
-      const lost = 'The agent in the guest was restarted, and the command was lost; run it again.';
-      if (this.#greeted) for (const command of [...this.#commands.keys()]) this.#fail(command, lost);
-      this.#greeted = true;
-      this.onagentstart?.();
-    } else
+    if (version < OLDEST_VERSION || version > PROTOCOL_VERSION) {
       this.#rejectReady(
-        new ControlError(`The guest's agent speaks version ${version}, and this page version 1.`),
+        new ControlError(
+          `The guest's agent speaks version ${version}, and this page ${OLDEST_VERSION} to ${PROTOCOL_VERSION}.`,
+        ),
       );
+      return;
+    }
+    if (this.#asked === undefined || id === this.#asked) {
+      this.#asked = undefined;
+      this.#resolveReady(version);
+    }
+    if (id !== 0) return;
+    // The agent has (re)started: it knows nothing of what was sent before.
+    const lost = 'The agent in the guest was restarted, and the command was lost; run it again.';
+    if (this.#greeted) for (const command of [...this.#commands.keys()]) this.#fail(command, lost);
+    this.#greeted = true;
+    this.onagentstart?.();
+    if (this.#asked !== undefined) this.#asked = this.ping();
   }
 
   #output(id: number, payload: Uint8Array): void {

@@ -32,7 +32,7 @@ import { LabError, sentenceOf } from './errors.ts';
 import type { OnProgress } from './guest-images.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { reseedCommand } from './reseed.ts';
+import { reseeded } from './reseed.ts';
 import { wakeCommand } from './rest.ts';
 import {
   cannotResume,
@@ -400,12 +400,12 @@ export class Lab {
       control.setClock(Date.now());
       for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
     };
-    let ready: Promise<void> = control.ready.then(() => {});
+    let ready: Promise<void>;
     if ('resume' in beginning) {
       // It has its disk and its shells, and is in the middle of whatever it did.
       const { controlId, traceRun, trace: traced } = beginning.resume;
       control.meetRunning(controlId);
-      ready = Promise.all([ready, control.exec(reseedCommand())]).then(() => {
+      ready = reseeded(control).then(() => {
         // Not before: to end a trace takes the guest longer than all the rest.
         trace.meetRunning(traceRun, traced);
       });
@@ -413,13 +413,13 @@ export class Lab {
       const { consoles } = beginning.saved;
       control.meetRunning();
       const { namespaces } = device.config;
-      ready = Promise.all([ready, control.exec(wakeCommand(namespaces.length))]).then(() => {
+      ready = Promise.all([control.ready, control.exec(wakeCommand(namespaces.length))]).then(() => {
         const encoder = new TextEncoder();
         for (const tty of [0, 1] as const) this.observer.console(tty, encoder.encode(consoles[tty]));
         // Not before: starting to trace takes the guest longer than finding its disk.
         trace.meetRunning();
       });
-    }
+    } else ready = control.ready.then(() => {});
     ready.catch(() => {}); // nobody has to wait for it
     const targets = watchTargets(device, control, 'resume' in beginning);
     const running: Running = { ...wired, control, trace, heartbeat, targets, ready };

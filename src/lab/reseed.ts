@@ -2,8 +2,11 @@
  * Has a guest's kernel draw its random numbers from what it was given just now. Its generator has been seeded long
  * ago, goes on from its own state, and looks at its pool about once a minute (CRNG_RESEED_INTERVAL in Linux'
  * drivers/char/random.c): until then every lab that goes on from one saved state would draw the same. Only an
- * ioctl on /dev/urandom makes it look at once, and no program in the guest sends it. So we bring one.
+ * ioctl on /dev/urandom makes it look at once. The agent sends it with what it is given, but in machines that were
+ * saved with an agent of version 1 no program does. So we bring one.
  */
+import { type ControlChannel, RESEEDING_VERSION } from './control-channel.ts';
+
 const LOADED_AT = 0x0804_8000;
 const ELF_HEADER_BYTES = 52;
 const PROGRAM_HEADER_BYTES = 32;
@@ -42,7 +45,12 @@ function reseedProgram(): number[] {
 }
 
 /** A shell command; it fails where the guest cannot do it, which is no reason not to go on. */
-export function reseedCommand(): string {
+function reseedCommand(): string {
   const octal = reseedProgram().map((byte) => `\\0${byte.toString(8).padStart(3, '0')}`);
   return `f=/tmp/.reseed.$$; printf '%b' '${octal.join('')}' > $f && chmod 700 $f && $f; s=$?; rm -f $f; exit $s`;
+}
+
+/** Resolves when a guest that goes on, and was given entropy, draws random numbers of its own. */
+export async function reseeded(control: ControlChannel): Promise<void> {
+  if ((await control.ready) < RESEEDING_VERSION) await control.exec(reseedCommand());
 }
