@@ -12,7 +12,7 @@ const dir = process.argv[2] ?? fileURLToPath(new URL('../public/guest', import.m
 const load = (name) => ({ buffer: new Uint8Array(readFileSync(join(dir, name))).buffer });
 const manifest = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8'));
 const MAGIC = 0x4d564e4c;
-const EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5; // prettier-ignore
+const EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5, ENTROPY = 6; // prettier-ignore
 const OUTPUT = 0x81, EXIT = 0x82, HELLO = 0x83, ERROR = 0x84; // prettier-ignore
 
 const emulator = new V86({
@@ -112,8 +112,8 @@ async function run() {
   );
   await until('HELLO', () => frames.length > 0);
   check(
-    'HELLO, version 1',
-    frames[0].type === HELLO && frames[0].id === 0 && frames[0].data.readUInt32LE(0) === 1,
+    'HELLO, version 2',
+    frames[0].type === HELLO && frames[0].id === 0 && frames[0].data.readUInt32LE(0) === 2,
   );
   await until('HELLO of watchd', () => trace.length >= 20);
   check(
@@ -181,6 +181,13 @@ async function run() {
   clock.writeBigUInt64LE(2_000_000_000_000n);
   send(frame(CLOCK, 0, clock));
   await says('date -u +%s', /^200000000\d$/m);
+  send(frame(ENTROPY, 9020, ''));
+  send(frame(ENTROPY, 9021, Buffer.alloc(64, 7)));
+  send(frame(ENTROPY, 9022, 'x'));
+  send(frame(PING, 9023));
+  await until('ENTROPY', () => of(9023).length > 0);
+  check('ENTROPY: none is refused', /malformed/.test(status(9020)));
+  check('ENTROPY: seeds, and seeds again', of(9021).length === 0 && of(9022).length === 0);
 
   type(0, 'sleep 100\n');
   await sleep(1000);

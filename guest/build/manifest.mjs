@@ -23,7 +23,7 @@ const packages = {
   libaio: pkg('libaio', 'LIBAIO', 'LGPL-2.1-or-later'),
   'nvme-cli': pkg('nvme-cli', 'NVME_CLI', 'GPL-2.0-only'),
   seabios: pkg('seabios', 'SEABIOS', 'LGPL-3.0-only'),
-  labd: { name: 'labd', version: '1', licence: 'MIT' },
+  labd: { name: 'labd', version: '2', licence: 'MIT' },
   watchd: { name: 'watchd', version: '1', licence: 'MIT' },
 };
 const userland = [
@@ -87,7 +87,7 @@ const manifest = {
   format: 1,
   kernelVersion: readFileSync(join(out, 'kernelrelease'), 'utf8').trim(),
   cmdline: 'console=ttyS0 tsc=reliable mitigations=off random.trust_cpu=on nowatchdog',
-  protocolVersion: 1,
+  protocolVersion: 2,
   sourceDateEpoch: Number(versions.SOURCE_DATE_EPOCH),
   buildPackages: 'build-packages.txt',
   files,

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VERSION 1u
+#define VERSION 2u
 #define MAX_PAYLOAD (1u << 20)
 #define TOO_LONG "frame over 1 MiB"
 #define MAX_OUTPUT (32u << 10)
@@ -174,8 +174,11 @@ static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len)
 		pool.bits = len * 8;
 		pool.bytes = len;
 		memcpy(pool.data, p, len);
+		/* A generator that was seeded goes on from its own state for
+		 * about a minute: it has to be told to take the bytes now. */
 		fd = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0)
+		if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0 ||
+		    ioctl(fd, RNDRESEEDCRNG) < 0)
 			send_error(id, strerror(errno));
 		if (fd >= 0)
 			close(fd);
