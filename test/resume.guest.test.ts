@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ControlChannel } from '../src/lab/control-channel.ts';
 import type { SavedLab, SaveOptions } from '../src/lab/lab.ts';
 import { packLab, unpackLab } from '../src/lab/pack-lab.ts';
 import { presets } from '../src/lab/presets.ts';
@@ -47,6 +48,26 @@ until [ -e /tmp/stop ]; do
 done
 : > /tmp/stopped
 `;
+
+/** Lines that come of the kernel's random numbers, each of them another one; the last of where it puts stacks. */
+const DRAW = `
+head -c 16 /dev/urandom | md5sum
+head -c 16 /dev/random | md5sum
+cat /proc/sys/kernel/random/uuid
+for i in 1 2 3 4 5 6 7 8; do grep stack /proc/self/maps; done | md5sum
+`;
+/** A program that draws whenever it wakes, into a file that the host can read. */
+const DRAWING = `
+: > /host/drawn
+while usleep 20000; do echo $(head -c 16 /dev/urandom | md5sum) >> /host/drawn; done < /dev/null > /dev/null 2>&1 &
+`;
+
+async function drawnBy({ lab }: Booted): Promise<string[]> {
+  return Buffer.from(await lab.getFile('drawn'))
+    .toString()
+    .split('\n')
+    .slice(0, -1);
+}
 
 /** Saves and switches off, and goes on in another lab. */
 async function moveOn(guest: Booted, options: Parameters<typeof boot>[0], more: SaveOptions = {}) {
@@ -198,7 +219,10 @@ describe('a saved lab', () => {
   const options = { line: 'nvme,serial=plain', sizeMiB: 64 };
   const disk = '/dev/nvme0n1';
   let guest: Booted | undefined;
-  afterEach(() => guest?.off());
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await guest?.off();
+  });
 
   it.each(['writeback', 'unsafe'] as const)(
     'with %s has on its disk what was acknowledged',
@@ -229,21 +253,65 @@ describe('a saved lab', () => {
     },
   );
 
-  it('goes on as often as one likes while nobody writes, each time with random numbers of its own', async () => {
+  it('draws random numbers of its own each time it goes on, from the first one on', async () => {
+    const first = (guest = await boot(options));
+    const { catalogue, diskId } = first;
+    // A shell that has the device open, and a program that was never told.
+    await typed(first, 'exec 9< /dev/urandom');
+    await first.run(DRAWING);
+    await expect.poll(async () => (await drawnBy(first)).length).toBeGreaterThan(1);
+    let before: string[] = [];
+    const whilePaused = async () => {
+      before = await drawnBy(first);
+    };
+    const saved = await first.lab.save({ timeoutMs: REST_MS, powerOff: true, whilePaused });
+    const exec = vi.spyOn(ControlChannel.prototype, 'exec');
+    const drawn: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      exec.mockClear();
+      const next = (guest = await boot({ ...options, catalogue, diskId, resume: saved }));
+      // The agent sees to it when it is met: nothing runs for that.
+      expect(exec).not.toHaveBeenCalled();
+      drawn.push(...(await next.run(DRAW)).trimEnd().split('\n'));
+      drawn.push(await typed(next, 'head -c 16 <&9 | md5sum'));
+      await expect.poll(async () => (await drawnBy(next)).length).toBeGreaterThan(before.length + 1);
+      const lines = await drawnBy(next);
+      expect(lines.slice(0, before.length)).toEqual(before);
+      drawn.push(...lines.slice(before.length, before.length + 2));
+      await next.off();
+    }
+    expect(drawn).toHaveLength(3 * 7);
+    expect([...new Set(drawn)]).toEqual(drawn);
+  });
+
+  it('with an agent of version 1 is given random numbers by a program, in silence', async () => {
+    const { receive } = ControlChannel.prototype;
+    vi.spyOn(ControlChannel.prototype, 'receive').mockImplementation(function (this: ControlChannel, bytes) {
+      const [HELLO, typeAt, versionAt] = [0x83, 4, 16];
+      const isHello = bytes[typeAt] === HELLO;
+      receive.call(this, isHello ? bytes.map((byte, at) => (at === versionAt ? 1 : byte)) : bytes);
+    });
+    const exec = vi.spyOn(ControlChannel.prototype, 'exec');
+    const first = (guest = await boot(options));
+    exec.mockClear();
+    ({ guest } = await moveOn(first, options));
+    expect(exec).toHaveBeenCalledOnce();
+    expect(await exec.mock.results[0]?.value).toEqual({ status: 0, output: '' });
+    expect(await guest.run('ls -A /tmp')).toBe('');
+    expect(await guest.run('dmesg')).not.toMatch(/reseed/);
+  });
+
+  it('goes on as often as one likes while nobody writes', async () => {
     guest = await boot({ ...options, diskVersion: () => 'one' });
     const { catalogue, diskId } = guest;
     const saved = await guest.lab.save({ timeoutMs: REST_MS, powerOff: true });
     expect(saved.diskVersion).toBe('one');
     const again = { ...options, catalogue, diskId, resume: saved };
-    const drawn = new Set<string>();
     for (let i = 0; i < 2; i++) {
       guest = await boot({ ...again, diskVersion: () => 'one' });
-      drawn.add(await guest.run('head -c 32 /dev/urandom | md5sum; cat /proc/sys/kernel/random/uuid'));
-      // What sees to that does so in silence.
-      expect(await guest.run('dmesg')).not.toMatch(/reseed/);
+      expect(await guest.run('nvme list')).toContain(disk);
       await guest.off();
     }
-    expect(drawn.size).toBe(2);
 
     const refused = async (other: object) =>
       boot({ ...again, ...other }).then(
