@@ -28,6 +28,8 @@ export interface LabEnvironment {
    * Rejects with one sentence when there should be one: the lab then says so and boots.
    */
   savedGuest?(memoryMiB: number, onProgress: OnProgress): Promise<SavedGuest | undefined>;
+  /** A machine begins with something else: whatever was made ready for it can go. */
+  letGo?(): void;
 }
 
 export interface PowerOptions {
@@ -131,7 +133,11 @@ export async function plugIn(
         initrd: options.initrd ?? beginning.images.initrd,
         cmdline: options.cmdline.trim() === '' ? DEFAULT_CMDLINE : options.cmdline,
       })
-    : Machine.restore({ ...hardware, saved: machineOf(beginning) }));
+    : Machine.restore({
+        ...hardware,
+        saved: machineOf(beginning),
+        ...('saved' in beginning && beginning.saved.prepared && { prepared: beginning.saved.prepared }),
+      }));
   if (!controller) throw new LabError('device', 'The device could not be plugged in.');
   return { machine, controller };
 }
