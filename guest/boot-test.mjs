@@ -12,7 +12,7 @@ const dir = process.argv[2] ?? fileURLToPath(new URL('../public/guest', import.m
 const load = (name) => ({ buffer: new Uint8Array(readFileSync(join(dir, name))).buffer });
 const manifest = JSON.parse(readFileSync(join(dir, 'manifest.json'), 'utf8'));
 const MAGIC = 0x4d564e4c;
-const EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5, ENTROPY = 6; // prettier-ignore
+const EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5, ENTROPY = 6, WAKE = 7; // prettier-ignore
 const OUTPUT = 0x81, EXIT = 0x82, HELLO = 0x83, ERROR = 0x84; // prettier-ignore
 
 const emulator = new V86({
@@ -188,6 +188,29 @@ async function run() {
   await until('ENTROPY', () => of(9023).length > 0);
   check('ENTROPY: none is refused', /malformed/.test(status(9020)));
   check('ENTROPY: seeds, and seeds again', of(9021).length === 0 && of(9022).length === 0);
+  const woken = Date.now();
+  send(
+    Buffer.concat([
+      frame(WAKE, 9030, [1]),
+      frame(WAKE, 9031, [0, 0]),
+      frame(WAKE, 9032, [1, 0]),
+      frame(WAKE, 9033, [0, 0]),
+      frame(EXEC, 9032, 'echo no'),
+      frame(EXEC, 9034, 'echo meanwhile'),
+    ]),
+  );
+  await until('WAKE', () => last(9032) && last(9034));
+  check('WAKE: one of no length is refused', /malformed/.test(status(9030)));
+  check('WAKE: nothing to wait for', status(9031) === 0);
+  check('WAKE: one at a time', /pending/.test(status(9033)) && /still running/.test(status(9032)));
+  check('WAKE: a command meanwhile', output(9034) === 'meanwhile\n' && Date.now() - woken < 4000);
+  const timedOut = () => of(9032).find((f) => f.type === EXIT);
+  await until('end of WAKE', timedOut);
+  check(
+    'WAKE: no disk in 5 s',
+    timedOut().data.readInt32LE(0) === 1 && Date.now() - woken > 4000,
+    `(${Date.now() - woken} ms)`,
+  );
 
   type(0, 'sleep 100\n');
   await sleep(1000);

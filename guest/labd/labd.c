@@ -5,6 +5,7 @@
 // the only things it waits for; SIGCHLD arrives through a signalfd.
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/random.h>
@@ -29,9 +30,10 @@
 #define MAX_SEND MAX_OUTPUT
 #define MAX_JOBS 64
 #define MAX_ENTROPY 512
+#define WAKE_MS 5000
 #define DRAIN_MS 150 /* for what a child that outlives its shell still writes */
 
-enum { EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5, ENTROPY = 6 };
+enum { EXEC = 1, KILL = 2, PING = 3, WINSIZE = 4, CLOCK = 5, ENTROPY = 6, WAKE = 7 };
 enum { OUTPUT = 0x81, EXIT = 0x82, HELLO = 0x83, ERROR = 0x84 };
 
 static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len);
@@ -52,6 +54,14 @@ struct job {
 static struct job jobs[MAX_JOBS];
 static sigset_t old_mask;
 
+/* The WAKE that has not been answered yet. */
+static struct {
+	int pending;
+	uint32_t id;
+	int namespaces;
+	int64_t deadline;
+} waking;
+
 static struct job *find_job(uint32_t id)
 {
 	for (int i = 0; i < MAX_JOBS; i++)
@@ -67,7 +77,7 @@ static void exec_command(uint32_t id, const uint8_t *text, uint32_t len)
 	int p[2];
 	pid_t pid;
 
-	if (find_job(id))
+	if (find_job(id) || (waking.pending && waking.id == id))
 		return send_error(id, "a command with this id is still running");
 	for (int i = 0; i < MAX_JOBS && !j; i++)
 		if (!jobs[i].used)
@@ -110,6 +120,44 @@ static void exec_command(uint32_t id, const uint8_t *text, uint32_t len)
 	}
 	fcntl(p[0], F_SETFL, O_NONBLOCK);
 	*j = (struct job){ .used = 1, .id = id, .pid = pid, .pipe = p[0] };
+}
+
+/* The namespaces that are there, down to the device node, which comes last.
+ * They are counted: their numbers may have gaps. */
+static int count_namespaces(void)
+{
+	DIR *dir = opendir("/sys/class/nvme/nvme0");
+	struct dirent *e;
+	int count = 0;
+
+	if (!dir)
+		return 0;
+	while ((e = readdir(dir))) {
+		char dev[sizeof "/dev/" + sizeof e->d_name];
+		const char *n = e->d_name + 6;
+
+		if (strncmp(e->d_name, "nvme0n", 6) || !*n || n[strspn(n, "0123456789")])
+			continue;
+		snprintf(dev, sizeof dev, "/dev/%s", e->d_name);
+		if (access(dev, F_OK) == 0)
+			count++;
+	}
+	closedir(dir);
+	return count;
+}
+
+/* Answers the pending WAKE if its disk is there or its time is up. */
+static void look(void)
+{
+	int there;
+
+	if (!waking.pending)
+		return;
+	there = count_namespaces() >= waking.namespaces;
+	if (!there && now_ms() < waking.deadline)
+		return;
+	waking.pending = 0;
+	send_u32(EXIT, waking.id, there ? 0 : 1);
 }
 
 static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len)
@@ -180,6 +228,29 @@ static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len)
 		if (fd < 0 || ioctl(fd, RNDADDENTROPY, &pool) < 0 ||
 		    ioctl(fd, RNDRESEEDCRNG) < 0)
 			send_error(id, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		break;
+	}
+	case WAKE: {
+		int fd;
+
+		if (len != 2)
+			return send_error(id, "malformed WAKE");
+		if (waking.pending)
+			return send_error(id, "another WAKE is pending");
+		if (find_job(id))
+			return send_error(id, "a command with this id is still running");
+		fd = open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC);
+		if (fd < 0 || write(fd, "1", 1) < 0) {
+			send_error(id, strerror(errno));
+		} else {
+			waking.pending = 1;
+			waking.id = id;
+			waking.namespaces = p[0] | p[1] << 8;
+			waking.deadline = now_ms() + WAKE_MS;
+			look();
+		}
 		if (fd >= 0)
 			close(fd);
 		break;
@@ -263,7 +334,7 @@ int main(int argc, char **argv)
 
 	for (;;) {
 		struct pollfd f[2 + MAX_JOBS];
-		int n = 2, timeout = -1;
+		int n = 2, timeout = waking.pending ? 1 : -1;
 
 		f[0] = (struct pollfd){ .fd = tty, .events = POLLIN };
 		f[1] = (struct pollfd){ .fd = sfd, .events = POLLIN };
@@ -295,6 +366,7 @@ int main(int argc, char **argv)
 				pump(&jobs[i]);
 				finish(&jobs[i]);
 			}
+		look();
 		if (f[0].revents)
 			receive(path);
 	}
