@@ -9,7 +9,6 @@ import {
   loadBootStateList,
   unpackBootState,
 } from './boot-state.ts';
-import { wakeCommand } from './rest.ts';
 
 const state = new Uint8Array(300_000).map((_, i) => (i * i) >> 7);
 const packed = new Uint8Array(gzipSync(state));
@@ -118,8 +117,4 @@ describe('the list', () => {
     const files = { [BOOT_STATES]: bytes as Uint8Array<ArrayBuffer> };
     await expect(loadBootStateList(site(files))).rejects.toThrow('cannot be read');
   });
-});
-
-it('a guest waits for as many namespaces as its disk has', () => {
-  expect(wakeCommand(3)).toContain('[ $# -ge 3 ]');
 });

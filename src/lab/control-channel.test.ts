@@ -121,6 +121,37 @@ describe('exec', () => {
   });
 });
 
+describe('wake', () => {
+  it.each([
+    [0, true],
+    [1, false],
+  ])('resolves at status %i with %s', async (status, isThere) => {
+    const { control, sent, id } = channel();
+    const woken = control.wake(256);
+    expect(sent.map(({ type, payload }) => [type, [...payload]])).toEqual([[7, [0, 1]]]);
+    // What is asked meanwhile has another number.
+    void control.exec('x');
+    control.receive(frame(0x82, id(), 5));
+    control.receive(frame(0x82, sent[0]?.id ?? 0, status));
+    expect(await woken).toBe(isThere);
+  });
+
+  it('rejects with what the guest says, when the agent starts anew, and when the channel is closed', async () => {
+    const { control, id } = channel();
+    const refused = control.wake(1);
+    control.receive(frame(0x84, id(), 'unknown frame type'));
+    await expect(refused).rejects.toThrow('The guest refused a command: unknown frame type.');
+    control.meetRunning();
+    const lost = control.wake(1);
+    control.receive(HELLO);
+    await expect(lost).rejects.toThrow('was restarted');
+    const waiting = control.wake(1);
+    control.close('The machine is off.');
+    await expect(waiting).rejects.toThrow('The machine is off.');
+    await expect(control.wake(1)).rejects.toThrow('The machine is off.');
+  });
+});
+
 describe('ready', () => {
   it.each([1, 2])('resolves at the first hello of version %i', async (version) => {
     const { control } = channel();

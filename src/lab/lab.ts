@@ -33,7 +33,6 @@ import type { OnProgress } from './guest-images.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { reseeded } from './reseed.ts';
-import { wakeCommand } from './rest.ts';
 import {
   cannotResume,
   checkTarget,
@@ -414,7 +413,7 @@ export class Lab {
       const { consoles } = beginning.saved;
       control.meetRunning();
       const { namespaces } = device.config;
-      ready = Promise.all([control.ready, control.exec(wakeCommand(namespaces.length))]).then(() => {
+      ready = Promise.all([control.ready, control.wake(namespaces.length)]).then(() => {
         const encoder = new TextEncoder();
         for (const tty of [0, 1] as const) this.observer.console(tty, encoder.encode(consoles[tty]));
         // Not before: starting to trace takes the guest longer than finding its disk.

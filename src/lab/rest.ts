@@ -1,6 +1,6 @@
 /**
- * What the guest does to be saved after its boot, and to go on in another machine: shell commands for
- * `labd`, and what they rely on (guest/rootfs, BusyBox init and sh).
+ * What the guest does to be saved after its boot: shell commands for `labd`, and what they rely on (guest/rootfs,
+ * BusyBox init and sh).
  */
 
 /** A shell's prompt, and what BusyBox asks the terminal with it: where the cursor is. */
@@ -41,29 +41,3 @@ echo $boost > /proc/sys/vm/watermark_boost_factor
 for p in $agents; do echo 0 > /proc/$p/oom_score_adj; done
 if dmesg | grep -q 'crng init done'; then echo 'its random generator was seeded already'; exit 1; fi
 `;
-
-/**
- * How often it is looked whether the disk is there; then the shells are there without it, as on a real machine. At
- * first without a pause: a look is 0.1 million instructions, and to sleep a program has to be started, which is 0.7.
- */
-const LOOKS = 500;
-const LOOKS_AT_ONCE = 200;
-
-/**
- * Has a restored guest find its disk. The kernel says so on the console; the greeting and the prompt of the
- * shell that was saved are shown after it.
- * @param namespaces how many to wait for
- */
-export function wakeCommand(namespaces: number): string {
-  return `
-echo 1 > /sys/bus/pci/rescan
-n=0
-while [ $n -lt ${LOOKS} ]; do
-  set -- /sys/class/nvme/nvme0/nvme0n*
-  [ -e "$1" ] && [ $# -ge ${namespaces} ] && exit 0
-  [ $n -gt ${LOOKS_AT_ONCE} ] && usleep 10000
-  n=$((n + 1))
-done
-exit 0
-`;
-}
