@@ -16,13 +16,12 @@ import {
   type OnProgress,
 } from '../src/lab/guest-images.ts';
 import type { LabEnvironment } from '../src/lab/lab.ts';
-import { Machine } from '../src/machine/machine.ts';
 import { compileWasm, type WasmSource } from '../src/machine/wasm.ts';
 
 /** A saved guest on its way or here, and who is told how far it is. */
 interface Loading {
   readonly packed: Promise<PackedBootState | undefined>;
-  /** Unpacked and made ready ahead, for the first who asks. */
+  /** Unpacked ahead, for the first who asks. */
   ahead: Promise<SavedGuest | undefined> | undefined;
   listener: OnProgress;
 }
@@ -46,7 +45,7 @@ export class SiteGuest implements LabEnvironment {
     this.wasmUrl = wasmUrl;
     this.compile();
     const usual = this.load(usualMiB);
-    usual.ahead = usual.packed.then((packed) => packed && this.makeReady(packed));
+    usual.ahead = usual.packed.then((packed) => packed && unpackBootState(packed));
     // Whoever powers on hears of it.
     usual.ahead.catch(() => {});
   }
@@ -68,27 +67,9 @@ export class SiteGuest implements LabEnvironment {
     loading.listener = onProgress;
     const { ahead } = loading;
     loading.ahead = undefined;
-    this.letGo();
     if (ahead) return ahead;
     const packed = await loading.packed;
     return packed && unpackBootState(packed);
-  }
-
-  letGo(): void {
-    for (const loading of this.saved.values()) {
-      void loading.ahead?.then((guest) => guest?.prepared?.letGo()).catch(() => {});
-      loading.ahead = undefined;
-    }
-  }
-
-  /** A machine in its memory, so that power on finds nothing left to do. */
-  private async makeReady(packed: PackedBootState): Promise<SavedGuest> {
-    const guest = await unpackBootState(packed);
-    const { machine } = guest;
-    const board = { wasm: this.wasm, memoryBytes: machine.memoryBytes, saved: machine };
-    // Whoever powers on tries again, and hears what is wrong.
-    const prepared = await Machine.prepare(board).catch(() => undefined);
-    return { ...guest, ...(prepared && { prepared }) };
   }
 
   private compile(): Promise<WebAssembly.Module> {

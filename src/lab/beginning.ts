@@ -28,8 +28,6 @@ export interface LabEnvironment {
    * Rejects with one sentence when there should be one: the lab then says so and boots.
    */
   savedGuest?(memoryMiB: number, onProgress: OnProgress): Promise<SavedGuest | undefined>;
-  /** A machine begins with something else: whatever was made ready for it can go. */
-  letGo?(): void;
 }
 
 export interface PowerOptions {
@@ -133,11 +131,7 @@ export async function plugIn(
         initrd: options.initrd ?? beginning.images.initrd,
         cmdline: options.cmdline.trim() === '' ? DEFAULT_CMDLINE : options.cmdline,
       })
-    : Machine.restore({
-        ...hardware,
-        saved: machineOf(beginning),
-        ...('saved' in beginning && beginning.saved.prepared && { prepared: beginning.saved.prepared }),
-      }));
+    : Machine.restore({ ...hardware, saved: machineOf(beginning) }));
   if (!controller) throw new LabError('device', 'The device could not be plugged in.');
   return { machine, controller };
 }

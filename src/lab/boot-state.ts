@@ -2,7 +2,6 @@
  * The guest as it was saved after its boot, for an instant start: a file a RAM size beside the guest's
  * images, made by the build, and a list of them with sizes and checksums.
  */
-import type { PreparedMachine } from '../machine/prepared.ts';
 import type { SavedMachine } from '../machine/saved-state.ts';
 import { LabError } from './errors.ts';
 import { checkFile, type GuestSource, type ManifestFile, type OnProgress } from './guest-images.ts';
@@ -31,8 +30,6 @@ export interface SavedGuest {
   readonly machine: SavedMachine;
   /** See {@link BootStateEntry}. */
   readonly consoles: readonly [string, string];
-  /** The same machine, made ready ahead. */
-  readonly prepared?: PreparedMachine;
 }
 
 export interface BootStateList {

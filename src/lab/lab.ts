@@ -291,7 +291,6 @@ export class Lab {
     this.setPower('loading', '');
     let start: BootProgress['start'] =
       resume !== undefined ? 'resume' : mayBeInstant(options, environment) ? 'instant' : 'cold';
-    if (start !== 'instant') environment.letGo?.();
     const progress: Progress = (stage, detail, bytes) =>
       this.observer.boot({ stage, detail, start, elapsedMs: performance.now() - startedMs, ...bytes });
     /** Whatever is wrong with a saved guest, there is the other way. */

@@ -23,17 +23,13 @@ import {
   protectedBytesOf,
 } from './kernel-image.ts';
 import { PciBus, type PciPlug, type SavedFunction } from './pci.ts';
-import { PreparedMachine } from './prepared.ts';
 import { checkSaved, restoreCore, saveCore, type SavedMachine, whyBusy } from './saved-state.ts';
 import { compileWasm, type WasmSource } from './wasm.ts';
 
-interface Board {
+interface Hardware {
   readonly wasm: WasmSource;
   /** 64 to 1024 MiB, whole MiB. */
   readonly memoryBytes: number;
-}
-
-interface Hardware extends Board {
   readonly plugs: readonly PciPlug[];
 }
 
@@ -42,13 +38,8 @@ export interface MachineOptions extends Hardware, BootImages {
   readonly forgetKernelImage?: boolean;
 }
 
-export interface PrepareOptions extends Board {
+export interface RestoreOptions extends Hardware {
   readonly saved: SavedMachine;
-}
-
-export interface RestoreOptions extends Hardware, PrepareOptions {
-  /** Used if it is of the same state and nobody took it. */
-  readonly prepared?: PreparedMachine;
 }
 
 /**
@@ -130,19 +121,15 @@ export class Machine {
     checkMemorySize(options.memoryBytes);
     const slots = options.plugs.map(({ slot }) => slot);
     checkSaved(options.saved, options.memoryBytes, slots);
-    const { prepared, saved } = options;
-    const core = (prepared?.saved === saved ? prepared.take() : undefined) ?? (await restoredCore(options));
-    return new Machine(core, options.plugs, saved.functions);
-  }
-
-  /**
-   * Does of a restore what needs nothing but the saved state, for a later {@link restore} of the same. Rejects with a
-   * MachineError.
-   */
-  static async prepare(options: PrepareOptions): Promise<PreparedMachine> {
-    checkMemorySize(options.memoryBytes);
-    checkSaved(options.saved, options.memoryBytes, []);
-    return new PreparedMachine(await restoredCore(options), options.saved);
+    const module = await compileWasm(options.wasm);
+    const core = await startCore(module, options.memoryBytes, null);
+    try {
+      restoreCore(core, options.saved);
+    } catch (error) {
+      core.destroy();
+      throw error;
+    }
+    return new Machine(core, options.plugs, options.saved.functions);
   }
 
   private constructor(core: Core, plugs: readonly PciPlug[], saved: readonly SavedFunction[] = []) {
@@ -381,18 +368,6 @@ export class Machine {
     this.#core?.destroy();
     this.#core = null;
   }
-}
-
-/** A new core that stands where the saved machine stood. */
-async function restoredCore({ wasm, memoryBytes, saved }: PrepareOptions): Promise<Core> {
-  const core = await startCore(await compileWasm(wasm), memoryBytes, null);
-  try {
-    restoreCore(core, saved);
-  } catch (error) {
-    core.destroy();
-    throw error;
-  }
-  return core;
 }
 
 export type { ByteChannel };

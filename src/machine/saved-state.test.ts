@@ -4,7 +4,7 @@ import { asm, bareMachine, ScratchFunction, Transcript, WASM_PATH } from '../../
 import type { MachineError } from './errors.ts';
 import { forgetImage } from './forget-image.ts';
 import { INITRD_ADDRESS, KERNEL_ADDRESS } from './kernel-image.ts';
-import { Machine, TICKS_PER_MS } from './machine.ts';
+import { Machine } from './machine.ts';
 import type { PciPlug } from './pci.ts';
 import { MACHINE_VERSION, type Rest, type SavedMachine, whyBusy } from './saved-state.ts';
 
@@ -68,49 +68,6 @@ async function savedWhileWaiting(): Promise<SavedMachine> {
   await expect.poll(() => machine.idle).toBe(true);
   machine.pause();
   return machine.save();
-}
-
-describe('a machine that was made ready ahead', () => {
-  const board = { wasm: { path: WASM_PATH }, memoryBytes: MEMORY_BYTES };
-
-  it('goes on once, with what is plugged in then, and has not noticed how long it stood', async () => {
-    const saved = await savedWhileWaiting();
-    const prepared = await Machine.prepare({ ...board, saved });
-    const ticksThen = ticksOf(await restore(saved));
-    await sleep(300);
-    const machine = await keep(Machine.restore({ ...board, plugs: [], saved, prepared }));
-    expect(ticksOf(machine) - ticksThen).toBeLessThan(200 * TICKS_PER_MS);
-    await finishes(machine);
-    // It is used up: this one is made from the state.
-    expect(prepared.take()).toBeUndefined();
-    await finishes(await keep(Machine.restore({ ...board, plugs: [], saved, prepared })));
-  });
-
-  it('is of no use for another state, and can be let go', async () => {
-    const [saved, other] = [await savedWhileWaiting(), await savedWhileWaiting()];
-    const prepared = await Machine.prepare({ ...board, saved });
-    await finishes(await keep(Machine.restore({ ...board, plugs: [], saved: other, prepared })));
-    prepared.letGo();
-    expect(prepared.take()).toBeUndefined();
-    prepared.letGo();
-  });
-
-  it('is refused as a restore is', async () => {
-    const saved = await savedWhileWaiting();
-    await expect(Machine.prepare({ ...board, saved: { ...saved, version: 'x' } })).rejects.toThrow(/"x"/);
-    await expect(Machine.prepare({ ...board, memoryBytes: 1, saved })).rejects.toThrow(/memory/);
-  });
-});
-
-const ticksOf = (machine: Machine): number => machine.timeStamp()?.ticks ?? NaN;
-
-/** Gives a machine that {@link savedWhileWaiting} its byte, and has it print what it kept. */
-async function finishes(machine: Machine): Promise<void> {
-  const transcript = new Transcript();
-  machine.serial[0].onoutput = transcript.listen;
-  machine.start();
-  machine.serial[0].send(Uint8Array.of(0x21));
-  await transcript.waitFor(/bx/);
 }
 
 describe('a saved machine', () => {

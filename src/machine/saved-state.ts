@@ -21,7 +21,7 @@
 import type { Core } from './core.ts';
 import { MachineError, reasonOf } from './errors.ts';
 import type { SavedFunction } from './pci.ts';
-import type { V86Cpu, V86Pit } from './v86-types.ts';
+import type { V86Pit } from './v86-types.ts';
 
 /**
  * Names the machine a state is of: v86's version, and a number that goes up when this room changes what
@@ -109,36 +109,6 @@ export function restoreCore(core: Core, saved: SavedMachine): void {
 function wholeBuffer(bytes: Uint8Array<ArrayBuffer>): ArrayBuffer {
   const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
   return isWhole ? bytes.buffer : bytes.slice().buffer;
-}
-
-/**
- * Keeps the guest's time from passing while a restored core stands still.
- * @returns what makes its clocks show then what they show now
- */
-export function holdTime(core: Core): () => void {
-  const { cpu } = core.main;
-  const sinceMs = performance.now();
-  const ticks = readCounter(cpu);
-  return () => {
-    setCounter(cpu, ticks);
-    moveTimer(cpu.devices.pit, performance.now() - sinceMs);
-  };
-}
-
-/** The time stamp counter. */
-function readCounter(cpu: V86Cpu): bigint {
-  cpu.store_current_tsc();
-  const [low = 0, high = 0] = [cpu.current_tsc[0], cpu.current_tsc[1]];
-  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-}
-
-function setCounter(cpu: V86Cpu, ticks: bigint): void {
-  const set = (value: bigint): void => cpu.set_tsc(Number(value & 0xffff_ffffn), Number(value >> 32n));
-  // v86 counts its new offset from what the counter shows, which has the old one in it: the counter then shows what was
-  // set and the old offset. Setting it to 0 makes what it showed before the offset.
-  const before = readCounter(cpu);
-  set(0n);
-  set(BigInt.asUintN(64, ticks - before));
 }
 
 function moveTimer(pit: V86Pit, byMs: number): void {

@@ -89,7 +89,6 @@ describe('v86 has what this room relies on', () => {
       'device_lower_irq',
       'handle_irqs',
       'store_current_tsc',
-      'set_tsc',
       'zero_memory',
       'jit_dirty_cache',
       'read16',

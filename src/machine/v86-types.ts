@@ -141,8 +141,6 @@ export interface V86Cpu {
   readonly wm: { readonly wasm_table: WebAssembly.Table };
   readonly jit_imports: WebAssembly.ModuleImports;
   store_current_tsc(): void;
-  /** For the time stamp counter; see setCounter in saved-state.ts for what it does. */
-  set_tsc(low: number, high: number): void;
   /** `address` and `size` in bytes of guest RAM, whole pages. */
   zero_memory: (address: number, size: number) => void;
   device_raise_irq(line: number): void;
