@@ -1,14 +1,70 @@
-/** The first lines of the page: what takes longest is begun before the rest is even here. */
+import { mount } from 'svelte';
 import './ui/styles/tokens.css';
 import './ui/styles/base.css';
-import { startWorker } from './ui/state/worker-start.ts';
+import { readSide, type SideId } from './ui/beside/side-query.ts';
+import { wishOf } from './ui/beside/side-start.ts';
+import { makeLabApi } from './ui/lab-api.ts';
+import { keepForOffline } from './ui/keep-for-offline.ts';
+import { LabState } from './ui/state/lab.svelte.ts';
+import { Preferences } from './ui/state/preferences.svelte.ts';
 
+const target = document.getElementById('app');
+/** A recording to show instead of a lab: the page then starts no machine, and fetches nothing of one. */
 const query = new URLSearchParams(location.search);
-/** A recording needs no machine, and a page that holds two has none itself. */
-const hasLab = !query.has('beside') && !query.has('replay');
+const replay = query.get('replay');
+/** This page is one of the two that another one holds. */
+const side = query.get('side');
+
+/** Each imported by a function of its own: in one expression the build gives both the style sheets of one. */
+const lowers = {
+  lab: () => import('./ui/views/SideLab.svelte'),
+  replay: () => import('./ui/views/RecordingTabs.svelte'),
+};
 
 // public/browser-check.js has already said what is missing.
-if (document.documentElement.dataset['unsupported'] === undefined) {
-  if (hasLab && !(import.meta.env.DEV && query.has('fake'))) startWorker();
-  void import('./page.ts').then(({ showPage }) => showPage());
+if (target && document.documentElement.dataset['unsupported'] === undefined) {
+  if (query.has('beside')) void showBeside(target);
+  else if (side === 'left' || side === 'right') void showSide(new LabState(), target, side);
+  else if (replay === null) void showLab(new LabState(), target);
+  else void showReplay(new LabState(), target, replay);
+}
+
+/** The two pages come in parts of their own: a replay needs neither terminal nor emulator. */
+async function showLab(lab: LabState, target: HTMLElement): Promise<void> {
+  const started = lab.start();
+  const prefs = new Preferences();
+  window.lab = makeLabApi(lab, started, prefs);
+  if (import.meta.env.PROD) keepForOffline(window.lab.ready);
+  const { default: App } = await import('./ui/App.svelte');
+  mount(App, { target, props: { lab, prefs } });
+}
+
+async function showReplay(lab: LabState, target: HTMLElement, url: string): Promise<void> {
+  const prefs = new Preferences();
+  window.lab = makeLabApi(lab, Promise.resolve(), prefs);
+  const { default: Replay } = await import('./ui/views/Replay.svelte');
+  mount(Replay, { target, props: { lab, prefs, url } });
+}
+
+/** One of two: a lab, or a recording, without what both have in common. */
+async function showSide(lab: LabState, target: HTMLElement, id: SideId): Promise<void> {
+  const wanted = readSide(location.search);
+  const isLab = wanted.replay === undefined;
+  const started = isLab ? lab.start(wishOf(id, wanted)) : Promise.resolve();
+  const prefs = new Preferences();
+  window.lab = makeLabApi(lab, started, prefs);
+  if (isLab && import.meta.env.PROD) keepForOffline(window.lab.ready);
+  const [{ default: Side }, { default: Lower }] = await Promise.all([
+    import('./ui/views/Side.svelte'),
+    lowers[isLab ? 'lab' : 'replay'](),
+  ]);
+  mount(Side, { target, props: { lab, prefs, Lower, replay: wanted.replay } });
+}
+
+/** The page that holds two: it has no lab of its own. */
+async function showBeside(target: HTMLElement): Promise<void> {
+  const { default: Beside } = await import('./ui/views/Beside.svelte');
+  const of = (id: SideId) => readSide(query.get(id) ?? '');
+  const pair = query.has('left') || query.has('right') ? { left: of('left'), right: of('right') } : undefined;
+  mount(Beside, { target, props: { prefs: new Preferences(), pair } });
 }

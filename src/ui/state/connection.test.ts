@@ -33,14 +33,11 @@ class FakeWorker extends EventTarget {
 const workers: FakeWorker[] = [];
 afterEach(() => workers.splice(0).forEach((worker) => worker.terminate()));
 
-function start(answers?: object, failed?: string) {
+function start(answers?: object) {
   const worker = new FakeWorker(answers);
   workers.push(worker);
   const troubled = vi.fn();
-  const connecting = connectTo({ worker: worker as unknown as Worker, failed: () => failed }, 'http://x/', {
-    message: () => {},
-    troubled,
-  });
+  const connecting = connectTo(worker as unknown as Worker, 'http://x/', { message: () => {}, troubled });
   return { worker, troubled, connecting };
 }
 
@@ -58,12 +55,6 @@ describe('the connection to the worker', () => {
     const { client } = await start(lab).connecting;
     expect(await client.storage()).toEqual({ indexedDb: true, reason: '' });
     await expect(client.listDisks()).rejects.toThrow('There is no list.');
-  });
-
-  it('rejects when the script could not be loaded before anybody listened', async () => {
-    const { connecting, worker } = start(lab, 'no such file');
-    await expect(connecting).rejects.toThrow(WorkerGone);
-    expect(worker.terminated).toBe(true);
   });
 
   it('rejects when the script cannot be loaded', async () => {

@@ -1,7 +1,6 @@
 import { wrap, transfer } from 'comlink';
 import type { LabRemote, PageMessage, WorkerMessage } from '../../rpc/protocol.ts';
 import { language } from '../text/language.svelte.ts';
-import { type StartedWorker, takeWorker } from './worker-start.ts';
 
 /** The worker as the page sees it: every call is answered later, or rejects when the worker is gone. */
 export type LabClient = {
@@ -38,11 +37,15 @@ export async function connect(listener: ConnectionListener): Promise<Connection>
     const { connectFake } = await import('../dev/fake-lab.ts');
     return connectFake(listener);
   }
-  return connectTo(takeWorker(), new URL('guest/', document.baseURI).href, listener);
+  // Vite finds workers by this literal.
+  const worker = new Worker(new URL('../../../workers/emulator.worker.ts', import.meta.url), {
+    type: 'module',
+  });
+  return connectTo(worker, new URL('guest/', document.baseURI).href, listener);
 }
 
 export async function connectTo(
-  { worker, failed }: StartedWorker,
+  worker: Worker,
   guestBaseUrl: string,
   listener: ConnectionListener,
 ): Promise<Connection> {
@@ -60,8 +63,6 @@ export async function connectTo(
     else end(reason);
   });
   worker.addEventListener('messageerror', () => end('an answer of it could not be read'));
-  const before = failed();
-  if (before !== undefined) throw end(before);
 
   const client = mortal(wrap<LabRemote>(worker), calls);
   const { port1, port2 } = new MessageChannel();
