@@ -59,14 +59,34 @@ export class ByteWriter {
     this.at += source.length;
   }
 
+  /** Four bytes from there: a view for {@link raw} would take longer to make than they to copy. */
+  four(source: Uint8Array, from: number): void {
+    this.room(4);
+    for (let i = 0; i < 4; i++) this.bytes[this.at++] = source[from + i] as number;
+  }
+
   text(value: string): void {
-    if (value === '') {
-      this.varint(0);
-      return;
-    }
+    if (this.ascii(value)) return;
     const bytes = encoder.encode(value);
     this.varint(bytes.length);
     this.raw(bytes);
+  }
+
+  /** Most texts are short and have no other letters: those are not worth a call of the encoder. False: this one has. */
+  private ascii(value: string): boolean {
+    const { length } = value;
+    const before = this.at;
+    this.varint(length);
+    this.room(length);
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) {
+        this.at = before;
+        return false;
+      }
+      this.bytes[this.at++] = code;
+    }
+    return true;
   }
 
   private room(count: number): void {

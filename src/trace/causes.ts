@@ -39,6 +39,8 @@ interface Unexplained extends Place {
   readonly copies: readonly Place[];
 }
 
+const NO_COPIES: readonly Place[] = [];
+
 interface Discard {
   readonly uuid: string;
   readonly lba: number;
@@ -46,10 +48,13 @@ interface Discard {
   readonly atMs: number;
 }
 
-/** Things by target and logical block, oldest first; snapshots share what does not change. */
-class Waiting<T> {
+/**
+ * Things by target and logical block, oldest first; snapshots share what does not change. Every sector that is written
+ * goes through two of these, and hardly ever do two things wait for one block: a thing alone is kept without a list.
+ */
+class Waiting<T extends { readonly atMs: number }> {
   count = 0;
-  private targets = new Map<string, Map<number, readonly T[]>>();
+  private targets = new Map<string, Map<number, T | readonly T[]>>();
 
   copy(): Waiting<T> {
     const made = new Waiting<T>();
@@ -60,32 +65,38 @@ class Waiting<T> {
 
   add(uuid: string, lba: number, thing: T): void {
     let blocks = this.targets.get(uuid);
-    if (!blocks) this.targets.set(uuid, (blocks = new Map<number, readonly T[]>()));
+    if (!blocks) this.targets.set(uuid, (blocks = new Map<number, T | readonly T[]>()));
     const before = blocks.get(lba);
-    blocks.set(lba, before ? [...before, thing] : [thing]);
+    blocks.set(lba, before === undefined ? thing : [...listOf(before), thing]);
     this.count++;
     // Far more than any write buffer holds: events were lost, and what is left over is of no use.
     if (this.count > MAX_PENDING) this.clear();
   }
 
-  /** Takes the oldest away if it fits. */
-  take(uuid: string, lba: number, fits: (thing: T) => boolean): T | undefined {
+  oldest(uuid: string, lba: number): T | undefined {
+    const waiting = this.targets.get(uuid)?.get(lba);
+    return isList(waiting) ? waiting[0] : waiting;
+  }
+
+  dropOldest(uuid: string, lba: number): void {
     const blocks = this.targets.get(uuid);
-    const things = blocks?.get(lba);
-    const [first] = things ?? [];
-    if (!blocks || !things || first === undefined || !fits(first)) return undefined;
-    if (things.length === 1) blocks.delete(lba);
-    else blocks.set(lba, things.slice(1));
+    const waiting = blocks?.get(lba);
+    if (!blocks || waiting === undefined) return;
+    if (isList(waiting) && waiting.length > 1) blocks.set(lba, waiting.slice(1));
+    else blocks.delete(lba);
     this.count--;
-    return first;
   }
 
   /** Puts another thing in the place of the newest one, if there is one. */
   replaceLast(uuid: string, lba: number, change: (thing: T) => T): void {
     const blocks = this.targets.get(uuid);
-    const things = blocks?.get(lba);
-    const last = things?.at(-1);
-    if (blocks && things && last !== undefined) blocks.set(lba, [...things.slice(0, -1), change(last)]);
+    const waiting = blocks?.get(lba);
+    if (!blocks || waiting === undefined) return;
+    const list = listOf(waiting);
+    blocks.set(
+      lba,
+      list.map((thing, i) => (i === list.length - 1 ? change(thing) : thing)),
+    );
   }
 
   clear(): void {
@@ -93,6 +104,9 @@ class Waiting<T> {
     this.count = 0;
   }
 }
+
+const isList = <T>(waiting: T | readonly T[] | undefined): waiting is readonly T[] => Array.isArray(waiting);
+const listOf = <T>(waiting: T | readonly T[]): readonly T[] => (isList(waiting) ? waiting : [waiting]);
 
 /**
  * Joins what the guest's agent tells (who queued which block, who dirtied which page) with what was written on
@@ -144,19 +158,21 @@ export class Causes {
   /** A sector of a target was written on the wire, just now. `isGc`: it holds what garbage collection had picked up. */
   wrote(target: Target, lba: number, block: number, sec: number, isGc: boolean): void {
     if (!this.isActive) return;
-    const place = { block, sec, atMs: this.model.nowUs / 1000 };
+    const atMs = this.model.nowUs / 1000;
     if (isGc) {
       if (this.model.cellsOf(block)?.process[sec] !== 0) return;
       this.unexplained.replaceLast(target.uuid, lba, (sector) => ({
         ...sector,
-        copies: [...sector.copies, place],
+        copies: [...sector.copies, { block, sec, atMs }],
       }));
       return;
     }
-    const sector = { ...place, copies: [] };
-    const queued = this.queued.take(target.uuid, lba, ({ atMs }) => isBefore(atMs, sector.atMs));
-    if (queued) this.explain(target, lba, sector, queued);
-    else this.unexplained.add(target.uuid, lba, sector);
+    const sector = { block, sec, atMs, copies: NO_COPIES };
+    const queued = this.queued.oldest(target.uuid, lba);
+    if (queued && isBefore(queued.atMs, atMs)) {
+      this.queued.dropOldest(target.uuid, lba);
+      this.explain(target, lba, sector, queued);
+    } else this.unexplained.add(target.uuid, lba, sector);
   }
 
   guest(event: GuestEvent): void {
@@ -207,13 +223,17 @@ export class Causes {
     }
     const submitter = this.processOf(event.pid, event.comm);
     const device = keyOf(event.dev);
+    const { atMs } = event;
+    const bySubmitter = { atMs, process: submitter };
     for (let lba = first; lba < first + count; lba++) {
       // Who made the page dirty counts, not the thread that writes it back for him.
-      const process = this.dirty.takeAuthor(device, lba) ?? submitter;
-      const queued = { atMs: event.atMs, process };
-      const sector = this.unexplained.take(target.uuid, lba, ({ atMs }) => isBefore(event.atMs, atMs));
-      if (sector) this.explain(target, lba, sector, queued);
-      else this.queued.add(target.uuid, lba, queued);
+      const author = this.dirty.takeAuthor(device, lba);
+      const queued = author === undefined ? bySubmitter : { atMs, process: author };
+      const sector = this.unexplained.oldest(target.uuid, lba);
+      if (sector && isBefore(atMs, sector.atMs)) {
+        this.unexplained.dropOldest(target.uuid, lba);
+        this.explain(target, lba, sector, queued);
+      } else this.queued.add(target.uuid, lba, queued);
     }
   }
 
@@ -231,11 +251,9 @@ export class Causes {
 
   private explain(target: Target, lba: number, sector: Unexplained, queued: Queued): void {
     const { model } = this;
-    const explainAs = (owner: CellOwner, place: Place): void => {
-      if (this.isThere(place, lba)) model.setCause(target, place.block, place.sec, owner, queued.process);
-    };
-    explainAs(CellOwner.user, sector);
-    for (const copy of sector.copies) explainAs(CellOwner.gc, copy);
+    this.explainAs(target, lba, CellOwner.user, sector, queued.process);
+    for (const copy of sector.copies) this.explainAs(target, lba, CellOwner.gc, copy, queued.process);
+    if (this.discards.length === 0) return;
     const isDiscarded = this.discards.some(
       (run) =>
         run.uuid === target.uuid && lba >= run.lba && lba < run.lba + run.count && run.atMs > queued.atMs,
@@ -247,10 +265,12 @@ export class Causes {
     if (isOurs) model.discard(target, lba, 1);
   }
 
-  /** False when it was erased since, or even written again. */
-  private isThere({ block, sec, atMs }: Place, lba: number): boolean {
+  private explainAs(target: Target, lba: number, owner: CellOwner, place: Place, process: number): void {
+    const { block, sec, atMs } = place;
     const cells = this.model.cellsOf(block);
-    return cells?.lba[sec] === lba && cells.writtenMs[sec] === Math.floor(atMs);
+    // It may have been erased since, or even written again.
+    const isThere = cells?.lba[sec] === lba && cells.writtenMs[sec] === Math.floor(atMs);
+    if (isThere) this.model.setCause(target, block, sec, owner, process);
   }
 
   // Who is who ----------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ export class DirtyPages {
 
   /** The author of what is written to a block now, who is forgotten: the page is clean again. Undefined without one. */
   takeAuthor(device: string, block: number): number | undefined {
+    if (this.authors.size === 0) return undefined;
     const list = this.extents.get(device) ?? [];
     for (let i = list.length - 1; i >= 0; i--) {
       const { first, count, ino, index } = list[i] as Extent;

@@ -108,7 +108,7 @@ export class TraceEncoder implements TraceSink {
     }
     out.u8(present);
     out.u8(present >>> 8);
-    for (let i = 0; i < SQE_DWORDS; i++) if (present & (1 << i)) out.raw(sqe.subarray(i * 4, i * 4 + 4));
+    for (let i = 0; i < SQE_DWORDS; i++) if (present & (1 << i)) out.four(sqe, i * 4);
   }
 
   /** Buffers are often in neighbouring pages: each as the distance from where the page before ended. */
