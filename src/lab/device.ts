@@ -3,6 +3,7 @@ import type { ControllerConfig } from '../device/config.ts';
 import type { CommandEvent } from '../device/command-log.ts';
 import { type DeviceMedia, openMedia } from '../device/media.ts';
 import type { Namespace } from '../device/namespace.ts';
+import type { Clock } from '../device/ports.ts';
 import { BadBlock, ChunkState } from '../spec/ocssd12.ts';
 import { blockIndex } from '../flash/address.ts';
 import type { MediaStore, StoreError } from '../flash/media-store.ts';
@@ -16,7 +17,7 @@ import { Activity, snapshotFrame } from './activity.ts';
 import { LabError } from './errors.ts';
 import { packRecipes, recipesIn, TARGETS_SHARD } from './targets/recipe.ts';
 import { TargetSigns } from './targets/target-signs.ts';
-import { TraceTap } from './trace-tap.ts';
+import { type TapClock, TraceTap } from './trace-tap.ts';
 import type {
   ChunkDetails,
   ChunkStateName,
@@ -41,6 +42,25 @@ const badBlockNames: Readonly<Record<number, string>> = {
   [BadBlock.device]: 'device reserved',
   [BadBlock.host]: 'host reserved',
 };
+
+/** The controller's clock, which remembers what it showed last: the recording need not look at it again. */
+class LookedAtClock implements Clock, TapClock {
+  lastMs = performance.now();
+  private readonly of: Clock | undefined;
+
+  /** @param of the machine's, once there is one; it counts as performance.now() does */
+  constructor(of?: Clock) {
+    this.of = of;
+  }
+
+  nowMs(): number {
+    return (this.lastMs = this.of?.nowMs() ?? performance.now());
+  }
+
+  defer(task: () => void): void {
+    this.of?.defer(task);
+  }
+}
 
 /** Whoever is told what the device does, exchangeable while it runs. */
 class TelemetrySwitch implements Telemetry {
@@ -80,6 +100,7 @@ export class LabDevice {
   private readonly media: DeviceMedia;
   private readonly namespace: Namespace;
   private readonly telemetry: TelemetrySwitch;
+  private clock = new LookedAtClock();
   private tap: TraceTap | undefined;
   /** Records were dropped, or none was taken yet: the next frame begins with the whole state. */
   private traceIsBehind = false;
@@ -124,7 +145,15 @@ export class LabDevice {
    * one's save() answered; throws a MachineError `state` when that is no good.
    */
   attach(ports: ControllerPorts, saved?: { readonly state: unknown }): NvmeController {
-    const controller = new NvmeController(this.config, this.media, ports, this.telemetry);
+    // One for each machine: what a controller that is gone still defers, the next machine does not run.
+    this.clock = new LookedAtClock(ports.clock);
+    if (this.tap) this.tap.clock = this.clock;
+    const controller = new NvmeController(
+      this.config,
+      this.media,
+      { ...ports, clock: this.clock },
+      this.telemetry,
+    );
     try {
       if (saved) controller.restore(saved.state);
     } catch (error) {
@@ -202,7 +231,7 @@ export class LabDevice {
       return;
     }
     const table = this.namespace.kind === 'plain' ? undefined : this.namespace.medium.table;
-    this.tap = new TraceTap(this.traceShape, table, this.activity, () => performance.now());
+    this.tap = new TraceTap(this.traceShape, table, this.activity, this.clock);
     this.telemetry.to = this.tap;
     this.traceIsBehind = true;
     this.tap.power(true);
@@ -241,8 +270,12 @@ export class LabDevice {
     const ns = this.namespace;
     return {
       map: ns.kind !== 'plain' ? this.activity.takeFrame(ns.medium.table) : undefined,
-      counters: this.activity.counters(this.media.units.pendingCommits),
+      counters: this.counters(),
     };
+  }
+
+  counters(): Counters {
+    return this.activity.counters(this.media.units.pendingCommits);
   }
 
   /** Throws LabError for an address outside the device. */

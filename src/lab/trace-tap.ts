@@ -21,6 +21,12 @@ const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** Pages of a buffer that are noted; a plain write of 32 MiB has 8,192. */
 const MAX_PAGES = 64;
 
+/** The device's clock, and what it showed when somebody last looked, in milliseconds. */
+export interface TapClock {
+  readonly lastMs: number;
+  nowMs(): number;
+}
+
 /**
  * Turns what a device tells into records of a recording: encoded, for whoever keeps it, and applied to a model
  * here, which knows the device's present state when somebody joins in.
@@ -28,9 +34,11 @@ const MAX_PAGES = 64;
 export class TraceTap implements Telemetry {
   readonly encoder = new TraceEncoder();
   readonly model: TraceModel;
+  /** Of the controller that drives the device now. */
+  clock: TapClock;
   private readonly sink: TraceSink;
   private readonly next: Telemetry;
-  private readonly nowMs: () => number;
+  private lastUs = 0;
   private readonly table: BlockTable | undefined;
   private readonly g: DerivedGeometry;
   private readonly isUnitOneWrite: boolean;
@@ -40,9 +48,9 @@ export class TraceTap implements Telemetry {
   private readonly sums = new Map<number, Uint32Array>();
 
   /** @param next is told everything as well */
-  constructor(shape: TraceShape, table: BlockTable | undefined, next: Telemetry, nowMs: () => number) {
+  constructor(shape: TraceShape, table: BlockTable | undefined, next: Telemetry, clock: TapClock) {
     this.next = next;
-    this.nowMs = nowMs;
+    this.clock = clock;
     this.table = table;
     this.g = deriveGeometry(shape);
     this.isUnitOneWrite = shape.wsOpt === this.g.secsPerUnit;
@@ -60,12 +68,26 @@ export class TraceTap implements Telemetry {
 
   /** The sink, told the time: once before each record. */
   private now(): TraceSink {
+    this.at(this.clock.nowMs());
+    return this.sink;
+  }
+
+  /**
+   * The same within a command. The device looked at the clock when it fetched it: another look for each run of sectors
+   * would be a tenth of what the recording costs.
+   */
+  private soon(): TraceSink {
+    this.at(this.clock.lastMs);
+    return this.sink;
+  }
+
+  private at(ms: number): void {
     if (this.encoder.length > MAX_WAITING_BYTES) {
       this.encoder.drop();
       this.overflowed = true;
     }
-    this.sink.at(Math.floor(this.nowMs() * 1000));
-    return this.sink;
+    this.lastUs = Math.max(this.lastUs, Math.floor(ms * 1000));
+    this.sink.at(this.lastUs);
   }
 
   power(on: boolean): void {
@@ -87,10 +109,10 @@ export class TraceTap implements Telemetry {
     // Without sectors: the block's entry was changed by other means.
     if (secs > 0) {
       this.sums.delete(block);
-      this.now().erase(block);
+      this.soon().erase(block);
     } else {
       const written = table.writePointer[block] ?? 0;
-      this.now().entry(block, table.state[block] ?? 0, written, table.eraseCount[block] ?? 0);
+      this.soon().entry(block, table.state[block] ?? 0, written, table.eraseCount[block] ?? 0);
     }
   }
 
@@ -114,7 +136,7 @@ export class TraceTap implements Telemetry {
   private wrote(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
     this.readLbas(slot, secs, unitBytes);
     this.compare(block, slot, secs, unitBytes);
-    this.now().write(block, sec, secs, this.lbas, this.same);
+    this.soon().write(block, sec, secs, this.lbas, this.same);
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
   }
 
@@ -126,14 +148,14 @@ export class TraceTap implements Telemetry {
     if (!unknown) return;
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
     this.readLbas(slot, secs, unitBytes);
-    this.now().learn(block, sec, secs, this.lbas);
+    this.soon().learn(block, sec, secs, this.lbas);
   }
 
   private books(block: number, sec: number, slot: number, unitBytes: Uint8Array, isNew: boolean): void {
     const { secSizeBytes } = this.g;
     const at = slot * secSizeBytes;
     const wanted = looksLikeBooks(unitBytes, at) || (!isNew && this.model.wantsContent(block, sec));
-    if (wanted) this.now().content(block, sec, unitBytes.subarray(at, at + secSizeBytes), isNew);
+    if (wanted) this.soon().content(block, sec, unitBytes.subarray(at, at + secSizeBytes), isNew);
   }
 
   private keepSums(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
@@ -200,8 +222,8 @@ export class TraceTap implements Telemetry {
 
   command(command: CompletedCommand): void {
     this.next.command(command);
-    const nowMs = this.nowMs();
-    this.sink.at(Math.floor(nowMs * 1000));
+    const nowMs = this.clock.nowMs();
+    this.at(nowMs);
     this.sink.command({
       queueId: command.queueId,
       sqe: command.bytes,
