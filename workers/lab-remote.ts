@@ -16,6 +16,7 @@ import type {
   PowerOnOptions,
   SavedLabRow,
   StorageInfo,
+  TraceFrame,
   WatchOptions,
   WorkerMessage,
 } from '../src/rpc/protocol.ts';
@@ -129,13 +130,9 @@ export class LabServer implements LabRemote {
     return this.lab?.device?.shape;
   }
 
-  /** True if there was anything to send. */
-  private sendTrace(device: LabDevice): boolean {
+  private sendTrace(device: LabDevice): void {
     const frame = device.takeTrace();
-    if (!frame) return false;
-    const bytes = frame.segment?.bytes ?? frame.state;
-    this.post({ type: 'trace', frame }, bytes ? [bytes.buffer as ArrayBuffer] : []);
-    return true;
+    if (frame) this.post({ type: 'trace', frame }, buffersOf(frame));
   }
 
   // Frames of the map: one when the page asks and something changed since the last.
@@ -146,12 +143,13 @@ export class LabServer implements LabRemote {
     if (this.frameWanted && device) {
       const { map, counters } = device.takeFrame();
       const key = JSON.stringify(counters);
-      const traced = this.sendTrace(device);
-      if (map !== undefined || traced || key !== this.lastCounters) {
+      const trace = device.takeTrace();
+      if (map !== undefined || trace || key !== this.lastCounters) {
         this.lastCounters = key;
         this.frameWanted = false;
         const buffers = map ? Object.values(map).map((a: Uint8Array | Uint32Array) => a.buffer) : [];
-        this.post({ type: 'frame', map, counters }, buffers as ArrayBuffer[]);
+        const moved = [...(buffers as ArrayBuffer[]), ...buffersOf(trace)];
+        this.post({ type: 'frame', map, counters, trace }, moved);
         return;
       }
     }
@@ -403,6 +401,10 @@ export class LabServer implements LabRemote {
   async commandLog(afterSequence = 0) {
     return this.theLab.device?.commandEvents(afterSequence) ?? [];
   }
+  async counters() {
+    const device = this.lab?.device;
+    return device && { ...device.counters(), atMs: performance.now() };
+  }
   async lastRefused() {
     return this.theLab.device?.lastRefused();
   }
@@ -415,4 +417,9 @@ export class LabServer implements LabRemote {
     if (!device) throw new LabError('power', 'No disk is open; power on first.');
     return device;
   }
+}
+
+function buffersOf(frame: TraceFrame | undefined): ArrayBuffer[] {
+  const bytes = frame?.segment?.bytes ?? frame?.state;
+  return bytes ? [bytes.buffer as ArrayBuffer] : [];
 }

@@ -220,3 +220,8 @@ export interface Counters {
   /** Acknowledged commands whose storage transaction is under way: 0 means "saved". */
   readonly pendingCommits: number;
 }
+
+export interface CountersNow extends Counters {
+  /** By the clock of {@link CommandEvent}s. */
+  readonly atMs: number;
+}

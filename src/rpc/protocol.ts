@@ -10,6 +10,7 @@ import type {
   ChunkDetails,
   CommandEvent,
   Counters,
+  CountersNow,
   DeviceLineResult,
   ExecResult,
   GeometryReport,
@@ -212,6 +213,8 @@ export interface LabRemote {
    * (the last thousand or so). Empty while the power is off.
    */
   commandLog(afterSequence?: number): Promise<readonly CommandEvent[]>;
+  /** Totals since power on, and when they were read by the device's clock; undefined while the power is off. */
+  counters(): Promise<CountersNow | undefined>;
   /** The newest command that broke a rule. */
   lastRefused(): Promise<CommandEvent | undefined>;
   /** One sector's data and OOB as stored; undefined when it was never written since its last erase. */
@@ -234,7 +237,13 @@ export type WorkerMessage =
   /** The targets that the open disk remembers; none while the power is off. */
   | { readonly type: 'targets'; readonly targets: readonly RememberedTarget[] }
   | { readonly type: 'trace'; readonly frame: TraceFrame }
-  | { readonly type: 'frame'; readonly map: MapFrame | undefined; readonly counters: Counters }
+  /** What one picture is of comes in one message: two would be two tasks of the page, with a picture between them. */
+  | {
+      readonly type: 'frame';
+      readonly map: MapFrame | undefined;
+      readonly counters: Counters;
+      readonly trace: TraceFrame | undefined;
+    }
   | { readonly type: 'shape'; readonly map: MapShape | undefined };
 
 /** From page to worker over the same port: the page is ready for the next frame. */

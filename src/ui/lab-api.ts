@@ -1,5 +1,6 @@
 import type {
   CommandEvent,
+  CountersNow,
   DeviceLineResult,
   DiskFileKind,
   DiskRow,
@@ -71,6 +72,11 @@ export interface LabDevice {
    * `afterSequence`, as far as they are still kept. Empty while the power is off.
    */
   log(afterSequence?: number): Promise<readonly CommandEvent[]>;
+  /**
+   * Commands, bytes read and written and erases since power on, and `atMs`, by the clock of the log; undefined while
+   * the power is off.
+   */
+  counters(): Promise<CountersNow | undefined>;
 }
 
 export interface LabDisk {
@@ -176,6 +182,7 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
         return parsed;
       },
       log: async (afterSequence = 0) => (await client()).commandLog(afterSequence),
+      counters: async () => (await client()).counters(),
     },
     disk: {
       list: async () => (await client()).listDisks(),

@@ -1,4 +1,5 @@
 import type { TraceStats } from '../../trace/stats.ts';
+import { formatCount } from '../text/format.ts';
 import { type Columns, STACK } from './timeline-data.ts';
 
 const MIB = 1024 * 1024;
@@ -178,9 +179,11 @@ export function eraseBars(eraseCount: Uint32Array, most = 32): Bar[] {
   return bars;
 }
 
+const threeDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
+
 /** "12.3", "0.04", "1,204": three figures are enough to read. */
 export function short(value: number): string {
   if (value === 0) return '0';
-  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
-  return value.toLocaleString('en', { maximumSignificantDigits: 3 });
+  if (Math.abs(value) >= 100) return formatCount(value);
+  return threeDigits.format(value);
 }

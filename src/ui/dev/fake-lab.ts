@@ -16,6 +16,7 @@ import type {
   MapShape,
   PageMessage,
   PowerState,
+  TraceFrame,
   TransferDown,
   WorkerMessage,
 } from '../../rpc/protocol.ts';
@@ -352,6 +353,10 @@ class FakeLab implements LabRemote {
     return [];
   }
 
+  async counters() {
+    return { ...this.#counters, atMs: performance.now() };
+  }
+
   async lastRefused() {
     return undefined;
   }
@@ -365,20 +370,18 @@ class FakeLab implements LabRemote {
     const blocks = [...this.#dirty.keys()];
     const map = blocks.length > 0 ? this.#frame(blocks) : undefined;
     this.#dirty.clear();
-    this.#sendTrace();
-    this.#post({ type: 'frame', map, counters: { ...this.#counters } });
+    this.#post({ type: 'frame', map, counters: { ...this.#counters }, trace: this.#takeTrace() });
   }
 
-  #sendTrace() {
-    if (!this.#model) return;
+  #takeTrace(): TraceFrame | undefined {
+    if (!this.#model) return undefined;
     if (!this.#traceBegun) {
       this.#traceBegun = true;
       this.#encoder.drop();
-      this.#post({ type: 'trace', frame: { state: packModel(this.#model), lost: false } });
-      return;
+      return { state: packModel(this.#model), lost: false };
     }
     const segment = this.#encoder.take();
-    if (segment) this.#post({ type: 'trace', frame: { segment, lost: false } });
+    return segment && { segment, lost: false };
   }
 
   #open(shape: MapShape) {
@@ -409,7 +412,8 @@ class FakeLab implements LabRemote {
     const pblk = this.#pblk;
     const startUs = pblk?.timeUs ?? 0;
     const startMs = performance.now();
-    if (pblk) this.#sendTrace();
+    const begun = pblk && this.#takeTrace();
+    if (begun) this.#post({ type: 'trace', frame: begun });
     pblk?.power('on');
     while (life === this.#life && pblk && this.#model) {
       // A slow machine has slow flash, and a page that still answers.

@@ -77,6 +77,8 @@ export class FlashState {
   }
 
   take(message: Extract<WorkerMessage, { type: 'frame' }>): void {
+    // Counted from here: an answer that came late is not followed by the next at once.
+    this.#pace.began(performance.now());
     this.#askSoon();
     if (!message.map || !this.data) return;
     this.#changed(this.data.apply(message.map));

@@ -461,6 +461,7 @@ export class LabState {
         break;
       case 'frame':
         this.#timed(() => {
+          if (message.trace) this.trace.take(message.trace);
           if (!sameCounters(this.counters, message.counters)) this.counters = message.counters;
           this.flash.take(message);
         });

@@ -17,6 +17,8 @@ const { makeLabApi } = await import('../lab-api.ts');
 const LOOK = { setTheme: () => {}, projector: false };
 
 /** The worker's half, under the test's hand. */
+const counters = { commands: 7, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
+
 class FakeWorkerSide {
   disks: DiskRow[] = [];
   say: (message: WorkerMessage) => void = () => {};
@@ -49,6 +51,7 @@ class FakeWorkerSide {
     mapSnapshot: vi.fn(async () => undefined),
     lastRefused: vi.fn(async (): Promise<unknown> => undefined),
     commandLog: vi.fn(async (after: number): Promise<unknown> => [{ sequence: after + 1 }]),
+    counters: vi.fn(async (): Promise<unknown> => ({ ...counters, atMs: 5 })),
   };
 
   constructor() {
@@ -262,8 +265,7 @@ describe('waiting for the guest', () => {
 describe('power on', () => {
   it('is refused while the machine is on, without touching what is known of it', async () => {
     worker.power('running');
-    const counters = { commands: 7, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
-    worker.say({ type: 'frame', map: undefined, counters });
+    worker.say({ type: 'frame', map: undefined, counters, trace: undefined });
     await expect(lab.powerOn()).rejects.toThrow('The machine is on already');
     expect(lab.counters).toEqual(counters);
     expect(worker.client.createDisk).not.toHaveBeenCalled();
@@ -331,6 +333,7 @@ describe('the commands of the device', () => {
     const api = makeLabApi(lab, Promise.resolve(), LOOK);
     expect(await api.device.log()).toEqual([{ sequence: 1 }]);
     expect(await api.device.log(41)).toEqual([{ sequence: 42 }]);
+    expect(await api.device.counters()).toEqual({ ...counters, atMs: 5 });
   });
 
   it('explain a refusal, asked for once however many notices come at a time', async () => {

@@ -15,7 +15,9 @@ it('works at once, then at most so often, and never loses the last', async () =>
   seldom.ask();
   await Promise.resolve();
   expect(work).toHaveBeenCalledTimes(1);
-  await vi.advanceTimersByTimeAsync(100);
+  await vi.advanceTimersByTimeAsync(139);
+  expect(work).toHaveBeenCalledTimes(1);
+  await vi.advanceTimersByTimeAsync(1);
   expect(work).toHaveBeenCalledTimes(2);
   await vi.advanceTimersByTimeAsync(500);
   expect(work).toHaveBeenCalledTimes(2);
@@ -31,4 +33,17 @@ it('keeps step with whoever asks about as often', async () => {
     await Promise.resolve();
   }
   expect(at.map((ms) => ms - from)).toEqual([0, 95, 200, 300, 392]);
+});
+
+it('falls in step with one that asks as often, but at other moments', async () => {
+  const at: number[] = [];
+  const seldom = new Seldom(100, () => at.push(Date.now()));
+  const from = Date.now();
+  seldom.ask();
+  await vi.advanceTimersByTimeAsync(20);
+  for (let i = 0; i < 4; i++) {
+    seldom.ask();
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  expect(at.map((ms) => ms - from)).toEqual([0, 120, 220, 320]);
 });

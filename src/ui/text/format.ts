@@ -14,9 +14,12 @@ export function formatBytes(bytes: number): string {
   return `${text} ${UNITS[unit]}`;
 }
 
+/** To make one takes longer than to write a thousand numbers with it. */
+const grouped = new Intl.NumberFormat('en');
+
 /** "339,968": grouped alike in all languages of the page. */
 export function formatCount(n: number): string {
-  return Math.round(n).toLocaleString('en');
+  return grouped.format(Math.round(n));
 }
 
 export function formatSeconds(ms: number): string {
