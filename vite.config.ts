@@ -1,5 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { readFileSync } from 'node:fs';
+import type { BuildOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { bootStates } from './src/offline/boot-states-plugin.ts';
 import { offline } from './src/offline/plugin.ts';
@@ -10,12 +11,24 @@ const policy = /Content-Security-Policy: (.*)/.exec(
 )?.[1];
 if (policy === undefined) throw new Error('public/_headers names no content security policy.');
 
+type Bundler = NonNullable<BuildOptions['rolldownOptions']>;
+
+/** Whoever starts the lab reads what the build says: only what concerns them. */
+const quiet: Bundler = {
+  checks: { pluginTimings: false },
+  onLog(level, log, handler) {
+    // v86 asks for these modules in Node only.
+    const isKnown = log.message.includes('has been externalized') && log.message.includes('v86');
+    if (!isKnown) handler(level, log);
+  },
+};
+
 export default defineConfig({
   // Relative, so that the built site works from any sub-path.
   base: './',
   plugins: [svelte(), bootStates(), offline()],
-  worker: { format: 'es' },
-  build: { target: 'es2022', outDir: 'dist', chunkSizeWarningLimit: 1200 },
+  worker: { format: 'es', rolldownOptions: quiet },
+  build: { target: 'es2022', outDir: 'dist', chunkSizeWarningLimit: 1200, rolldownOptions: quiet },
   preview: { port: 4173, strictPort: true, headers: { 'Content-Security-Policy': policy } },
   test: {
     projects: [
