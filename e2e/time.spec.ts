@@ -106,11 +106,11 @@ test('a replay that cannot be shown says why, in a sentence', async ({ page }) =
   await page.route('**/bad.lnvmtrace', (route) => route.fulfill({ body: 'no recording', status: 200 }));
   await page.goto('./?replay=bad.lnvmtrace');
   await expect(page.getByTestId('replay-failure')).toHaveText(
-    'The recording cannot be shown: This is not a recording of LightNVM Lab.',
+    'The recording cannot be shown: This is not a recording of LightNVM Lab; open a file that its “Save recording” has made.',
   );
   await page.route('**/missing.lnvmtrace', (route) => route.fulfill({ status: 404 }));
   await page.goto('./?replay=missing.lnvmtrace');
   await expect(page.getByTestId('replay-failure')).toHaveText(
-    'The recording cannot be shown: the server answers 404.',
+    'The recording cannot be shown: the server answers 404; look at its address behind “replay=”.',
   );
 });

@@ -123,6 +123,8 @@ function unknownOption(name: string, value: string | undefined, table: OptionTab
   );
   const given = value === undefined ? option : quoted(option, value);
   const hint =
-    nearest === undefined ? `its options are ${table.hint}` : `${nearest} is the nearest name that there is`;
+    nearest === undefined
+      ? `leave it out; its options are ${table.hint}`
+      : `write ${nearest} if that is meant, or leave it out`;
   return fail(`${given} is an option that ${table.owner} does not have: ${hint}.`, option);
 }

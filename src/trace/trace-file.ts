@@ -61,7 +61,9 @@ export async function writeTraceFile(recording: Recording, head: FileHead): Prom
 /** Throws a TraceError, with one sentence, for what is no recording. */
 export async function readTraceFile(bytes: Uint8Array): Promise<{ head: FileHead; recording: Recording }> {
   if (bytes.length < FIXED_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte))
-    throw new TraceError('This is not a recording of LightNVM Lab.');
+    throw new TraceError(
+      'This is not a recording of LightNVM Lab; open a file that its “Save recording” has made.',
+    );
   if (bytes[8] !== VERSION)
     throw new TraceError(
       `The recording has version ${bytes[8]} of the format and this page reads version ${VERSION}.`,
