@@ -50,10 +50,10 @@ export const badDeviceLines: readonly BadDeviceLine[] = [
   ),
 
   // Names
-  bad(tutorial(',lnum_luns=4'), /lnum_luns=4.*lnum_lun is the nearest/, 'lnum_luns'),
+  bad(tutorial(',lnum_luns=4'), /lnum_luns=4.*write lnum_lun if/, 'lnum_luns'),
   bad(tutorial(',lnum_plane=4'), /lnum_plane.*lnum_pln/, 'lnum_plane'),
-  bad(tutorial(',lsec_per_pg=4'), /lsecs_per_pg is the nearest/, 'lsec_per_pg'),
-  bad(tutorial(',LVER=1'), /LVER=1.*lver is the nearest/, 'LVER'),
+  bad(tutorial(',lsec_per_pg=4'), /write lsecs_per_pg if/, 'lsec_per_pg'),
+  bad(tutorial(',LVER=1'), /LVER=1.*write lver if/, 'LVER'),
   bad(tutorial(',frobnicate=1'), /frobnicate=1.*options are qemu-nvme's/, 'frobnicate'),
   bad(tutorial(',=5'), /=5 has no name.*name=value/),
   bad(tutorial(',lws_min=4'), /lws_min.*open-channel 2\.0.*leave it out/, 'lws_min'),
