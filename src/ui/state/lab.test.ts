@@ -16,9 +16,9 @@ const { LabState } = await import('./lab.svelte.ts');
 const { makeLabApi } = await import('../lab-api.ts');
 const LOOK = { setTheme: () => {}, projector: false };
 
-/** The worker's half, under the test's hand. */
 const counters = { commands: 7, readBytes: 0, writtenBytes: 0, erases: 0, pendingCommits: 0 };
 
+/** The worker's half, under the test's hand. */
 class FakeWorkerSide {
   disks: DiskRow[] = [];
   say: (message: WorkerMessage) => void = () => {};
