@@ -2,7 +2,7 @@
 // as its last line "N passed, N failed". `npm test -- unit e2e` runs only the stages named.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { ensureInstalled, root, run } from './ensure-installed.mjs';
 
 ensureInstalled();
@@ -28,13 +28,18 @@ const vitest = (project) => ({
     `--outputFile.json=${join(reports, `${project}.json`)}`,
   ],
   count: () => {
-    const { numPassedTests, numFailedTests, numFailedTestSuites, numTotalTests } = readReport(
+    const { numPassedTests, numFailedTests, numFailedTestSuites, numTotalTests, testResults } = readReport(
       `${project}.json`,
     );
     // A file that does not load has no failed test, but is a failure.
     return {
       passed: numPassedTests,
       failed: numFailedTests || (numFailedTestSuites > 0 || numTotalTests === 0 ? 1 : 0),
+      names: testResults.flatMap(({ name: file, status, assertionResults }) => {
+        const tests = assertionResults.filter((test) => test.status === 'failed');
+        if (tests.length === 0 && status === 'failed') return [relative(root, file)];
+        return tests.map((test) => `${relative(root, file)}: ${test.fullName}`);
+      }),
     };
   },
 });
@@ -52,10 +57,11 @@ const stages = {
     command: ['npx', 'playwright', 'test', '--config', 'e2e/playwright.config.ts'],
     env: { PLAYWRIGHT_JSON_OUTPUT_NAME: join(reports, 'e2e.json') },
     count: () => {
-      const { stats } = readReport('e2e.json');
+      const { stats, suites } = readReport('e2e.json');
       return {
         passed: stats.expected + stats.flaky,
         failed: stats.unexpected || (stats.expected === 0 ? 1 : 0),
+        names: failedSpecs(suites),
       };
     },
   },
@@ -63,6 +69,13 @@ const stages = {
 
 function readReport(name) {
   return JSON.parse(readFileSync(join(reports, name), 'utf8'));
+}
+
+function failedSpecs(suites) {
+  return suites.flatMap(({ specs = [], suites: inner = [] }) => [
+    ...specs.filter((spec) => !spec.ok).map((spec) => `e2e/${spec.file}: ${spec.title}`),
+    ...failedSpecs(inner),
+  ]);
 }
 
 const wanted = process.argv.slice(2);
@@ -96,6 +109,7 @@ for (const [name, stage] of Object.entries(stages)) {
   failed += count.failed;
   lines.push(
     `${count.failed ? '✗' : '✓'} ${name.padEnd(7)} ${count.passed} passed, ${count.failed} failed, ${Math.round((Date.now() - started) / 1000)} s`,
+    ...(count.names ?? []).map((test) => `    ✗ ${test}`),
   );
 }
 console.log(`\n${lines.join('\n')}\n`);

@@ -126,50 +126,58 @@ export function imageName(diskName: string): string {
 /** Imports files over a port. Rejects with one sentence; then nothing was changed. */
 export async function importOverPort(
   catalogue: DiskCatalogue,
-  { files, deviceLine }: ImportRequest,
+  request: ImportRequest,
   taken: readonly string[],
   port: MessagePort,
 ): Promise<DiskSummary> {
   const from = new TransferPort(port);
-  const freeName = (name: string): string => freeNameOf(name, taken);
   try {
-    const metadata = files.find(
-      ({ name }) => name.endsWith(METADATA_SUFFIX) || /^meta\b.*\.qemu$/.test(name),
-    );
-    const badBlocks = files.find(({ name }) => name.endsWith(BAD_BLOCKS_SUFFIX) || /^bbtable\b/.test(name));
-    const others = files.filter((file) => file !== metadata && file !== badBlocks);
-    const [file] = others;
-    if (file === undefined || others.length > 1)
-      throw new LabError(
-        'file',
-        `Of the ${files.length} files ${others.length} can be a disk; choose one, and with raw files of branch ocssd12 those of its metadata (${METADATA_SUFFIX}) and bad blocks (${BAD_BLOCKS_SUFFIX}) too.`,
-      );
-    const format = formatOf(new Uint8Array(await file.blob.slice(0, MAGIC_BYTES).arrayBuffer()));
-    if (format === 'container')
-      return await importContainer(catalogue, streamBytes(file.blob.stream()), {
-        ...from.options,
-        name: freeName,
-      });
-    const name = freeName(file.name.replace(/\.img$/, ''));
-    if (format === 'ocssd')
-      return await importOcssd(catalogue, blobSource(file.blob), { ...from.options, name });
-    if (metadata === undefined)
-      throw new LabError(
-        'file',
-        `${file.name} is neither an exported disk nor an ocssd image; unpack an archive first, and choose raw files of branch ocssd12 together with their ${METADATA_SUFFIX} file.`,
-      );
-    return await importRaw12(
-      catalogue,
-      {
-        data: blobSource(file.blob),
-        metadata: blobSource(metadata.blob),
-        badBlocks: badBlocks && blobSource(badBlocks.blob),
-      },
-      { ...from.options, name, device: { line: deviceLine } },
-    );
+    const summary = await importFiles(catalogue, request, taken, from.options);
+    from.end();
+    return summary;
   } finally {
     from.close();
   }
+}
+
+async function importFiles(
+  catalogue: DiskCatalogue,
+  { files, deviceLine }: ImportRequest,
+  taken: readonly string[],
+  options: TransferOptions,
+): Promise<DiskSummary> {
+  const freeName = (name: string): string => freeNameOf(name, taken);
+  const metadata = files.find(({ name }) => name.endsWith(METADATA_SUFFIX) || /^meta\b.*\.qemu$/.test(name));
+  const badBlocks = files.find(({ name }) => name.endsWith(BAD_BLOCKS_SUFFIX) || /^bbtable\b/.test(name));
+  const others = files.filter((file) => file !== metadata && file !== badBlocks);
+  const [file] = others;
+  if (file === undefined || others.length > 1)
+    throw new LabError(
+      'file',
+      `Of the ${files.length} files ${others.length} can be a disk; choose one, and with raw files of branch ocssd12 those of its metadata (${METADATA_SUFFIX}) and bad blocks (${BAD_BLOCKS_SUFFIX}) too.`,
+    );
+  const format = formatOf(new Uint8Array(await file.blob.slice(0, MAGIC_BYTES).arrayBuffer()));
+  if (format === 'container')
+    return importContainer(catalogue, streamBytes(file.blob.stream()), {
+      ...options,
+      name: freeName,
+    });
+  const name = freeName(file.name.replace(/\.img$/, ''));
+  if (format === 'ocssd') return importOcssd(catalogue, blobSource(file.blob), { ...options, name });
+  if (metadata === undefined)
+    throw new LabError(
+      'file',
+      `${file.name} is neither an exported disk nor an ocssd image; unpack an archive first, and choose raw files of branch ocssd12 together with their ${METADATA_SUFFIX} file.`,
+    );
+  return importRaw12(
+    catalogue,
+    {
+      data: blobSource(file.blob),
+      metadata: blobSource(metadata.blob),
+      badBlocks: badBlocks && blobSource(badBlocks.blob),
+    },
+    { ...options, name, device: { line: deviceLine } },
+  );
 }
 
 /** The name, or with a number behind it: two disks of one name cannot be told apart. */

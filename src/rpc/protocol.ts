@@ -105,7 +105,7 @@ export interface ImportRequest {
 
 /**
  * A transfer's own port, from the worker: how far it is; of an export the pieces of the file, each after it was asked
- * for, and that the last of them was sent.
+ * for; and, when all went well, that this was the last.
  */
 export type TransferUp =
   | { readonly type: 'progress'; readonly doneBytes: number; readonly totalBytes: number }

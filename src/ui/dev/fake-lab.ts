@@ -228,7 +228,8 @@ class FakeLab implements LabRemote {
     });
   }
 
-  async importDisk({ files, kept }: ImportRequest): Promise<DiskRow> {
+  async importDisk({ files, kept }: ImportRequest, port: MessagePort): Promise<DiskRow> {
+    port.postMessage({ type: 'end' });
     return this.createDisk(files[0]?.name ?? 'imported', 'nvme,serial=x,lver=1', 1 << 29, kept);
   }
 

@@ -71,11 +71,17 @@ export async function importDisk(
   watch: TransferWatch = {},
 ): Promise<DiskRow> {
   const { port, end } = open(watch);
-  port.onmessage = ({ data }: MessageEvent<TransferUp>) => {
-    if (data.type === 'progress') watch.onProgress?.(data.doneBytes, data.totalBytes);
-  };
+  const allTold = new Promise<void>((resolve) => {
+    port.onmessage = ({ data }: MessageEvent<TransferUp>) => {
+      if (data.type === 'progress') watch.onProgress?.(data.doneBytes, data.totalBytes);
+      else resolve();
+    };
+  });
   try {
-    return await client.importDisk(request, end);
+    const disk = await client.importDisk(request, end);
+    // The answer comes by another way, and can overtake the last of the progress.
+    await allTold;
+    return disk;
   } finally {
     port.close();
   }
