@@ -1,6 +1,6 @@
 import type { NvmeController } from '../device/controller.ts';
 import { MachineError } from '../machine/errors.ts';
-import { type Machine, TICKS_PER_MS } from '../machine/machine.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { CacheMode } from '../storage/cache-mode.ts';
 import type { OpenDisk } from '../storage/catalogue.ts';
 import type { GuestEvent } from '../trace/guest-event.ts';
@@ -383,7 +383,6 @@ export class Lab {
     const trace = new GuestTrace(
       (bytes) => machine.trace.send(bytes),
       () => machine.timeStamp(),
-      TICKS_PER_MS,
     );
     const heartbeat = new Heartbeat(
       () => control.ping(),

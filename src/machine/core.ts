@@ -1,6 +1,7 @@
 /** v86 itself: its construction, its loop, and every way out of it. */
 import { V86, type V86Options } from 'v86';
 import { MachineError, reasonOf } from './errors.ts';
+import { GuestTime } from './guest-time.ts';
 import { type Bytes, ownBuffer } from './kernel-image.ts';
 import { guardNineP, type NinePTraffic } from './nine-p.ts';
 import { SliceTimer } from './slice-timer.ts';
@@ -17,6 +18,7 @@ export class Core {
   readonly emulator: V86Emulator;
   readonly main: V86Main;
   readonly nineP: NinePTraffic;
+  readonly time: GuestTime;
   /** Gets each slice as a function that executes it. */
   ontick: ((tick: () => void) => void) | null = null;
   /** The CPU executed HLT with interrupts off. */
@@ -26,10 +28,11 @@ export class Core {
   #destroyed = false;
   readonly #timer = new SliceTimer();
 
-  constructor(emulator: V86Emulator, main: V86Main, nineP: NinePTraffic) {
+  constructor(emulator: V86Emulator, main: V86Main, nineP: NinePTraffic, time: GuestTime) {
     this.emulator = emulator;
     this.main = main;
     this.nineP = nineP;
+    this.time = time;
     // All ways to go on end in do_tick, so this one place catches what is thrown in any of them.
     const { do_tick } = main;
     main.do_tick = () => this.ontick?.(() => do_tick.call(main));
@@ -109,13 +112,14 @@ export function startCore(
           : new MachineError('emulator', `The emulator cannot be started: ${reasonOf(error)}.`, error),
       );
     };
+    const time = new GuestTime();
     const v86Options: Omit<V86Options, 'net_device'> & { net_device: { type: string } } = {
       // v86 only ever calls `.then(onFulfilled)` on what this returns, and throws away that call's
       // result: errors of its constructor are caught here or nowhere.
       wasm_fn: (imports) =>
         ({
           then: (onFulfilled: (exports: WebAssembly.Exports) => void) => {
-            WebAssembly.instantiate(module, imports)
+            WebAssembly.instantiate(module, withClock(imports, time))
               .then((instance) => onFulfilled(instance.exports))
               .catch(fail);
           },
@@ -142,7 +146,7 @@ export function startCore(
           try {
             init.call(main, initSettings);
             takeOverReset(main.cpu);
-            resolve(new Core(emulator, main, guardNineP(main.cpu, emulator.fs9p)));
+            resolve(new Core(emulator, main, guardNineP(main.cpu, emulator.fs9p), time));
           } catch (error) {
             main.destroy();
             fail(error);
@@ -154,6 +158,11 @@ export function startCore(
       }
     };
   });
+}
+
+/** v86's processor asks its import for the time; its other devices ask the host. */
+function withClock(imports: WebAssembly.Imports, { nowMs }: GuestTime): WebAssembly.Imports {
+  return { ...imports, env: { ...imports['env'], microtick: nowMs } };
 }
 
 function v86Images({ bios, vgaBios, kernel, initrd, cmdline }: BootImages): Partial<V86Options> {

@@ -54,6 +54,8 @@ export interface TimeStamp {
   readonly ticks: number;
   /** performance.now() of the thread the machine runs in, as the device's clock (clock.ts). */
   readonly atMs: number;
+  /** The host's clock when the counter showed something else, in the last seconds. */
+  msAt(ticks: number): number;
 }
 
 /** v86's time stamp counter goes at 1 GHz, whatever the host's does. */
@@ -143,12 +145,13 @@ export class Machine {
 
     const access = new RegisterAccess();
     this.#router = new InterruptRouter(cpu, access);
-    this.#bus = new PciBus(cpu, this.#router, access, this.#clock);
+    this.#bus = new PciBus(cpu, this.#router, access, this.#clock, core.time);
     const { run_hardware_timers } = cpu;
-    cpu.run_hardware_timers = (acpiEnabled, nowMs) => {
+    cpu.run_hardware_timers = (acpiEnabled) => {
       this.#clock.drain();
       if (this.#afterSlice?.() === true) this.#afterSlice = null;
-      return run_hardware_timers.call(cpu, acpiEnabled, nowMs);
+      // By the host's clock, which v86's timers were set by; it gives us the guest's.
+      return run_hardware_timers.call(cpu, acpiEnabled, performance.now());
     };
 
     const { uart0, uart1, virtio_console } = cpu.devices;
@@ -216,11 +219,12 @@ export class Machine {
 
   /**
    * What the guest's time stamp counter shows now, beside the host's clock. The counter is that clock,
-   * in nanoseconds since the machine was made (TICKS_PER_MS), and what it was before if it was restored; a
-   * guest may set it to something else.
+   * in nanoseconds since the machine was made (TICKS_PER_MS), and what it was before if it was restored, but stands
+   * for a moment where guest-time.ts says; a guest may set it to something else.
    */
   timeStamp(): TimeStamp | undefined {
     if (this.#core === null) return undefined;
+    const { time } = this.#core;
     const { cpu } = this.#core.main;
     for (let attempt = 1; ; attempt++) {
       const beforeMs = performance.now();
@@ -229,7 +233,10 @@ export class Machine {
       // A busy host may have put us aside between the two.
       if (afterMs - beforeMs > SAME_MOMENT_MS && attempt < MOMENT_ATTEMPTS) continue;
       const [low = 0, high = 0] = [cpu.current_tsc[0], cpu.current_tsc[1]];
-      return { ticks: (high >>> 0) * 2 ** 32 + (low >>> 0), atMs: (beforeMs + afterMs) / 2 };
+      const ticks = (high >>> 0) * 2 ** 32 + (low >>> 0);
+      const atMs = (beforeMs + afterMs) / 2;
+      const guestMs = time.guestMsAt(atMs);
+      return { ticks, atMs, msAt: (then) => time.hostMsAt(guestMs - (ticks - then) / TICKS_PER_MS) };
     }
   }
 
@@ -261,6 +268,7 @@ export class Machine {
    */
   save(): SavedMachine {
     const core = this.#core;
+    core?.time.catchUp();
     const busy = this.#whyBusy(this.#state === 'ready');
     if (core === null || busy !== null) {
       throw new MachineError('busy', `The machine cannot be saved now: ${busy}.`);
@@ -321,12 +329,15 @@ export class Machine {
 
   /** One slice of the CPU, and what follows from it. */
   #tick(tick: () => void): void {
-    if (this.#state !== 'running') return;
+    if (this.#core === null || this.#state !== 'running') return;
+    const { time, main } = this.#core;
     this.#insideTick = true;
     try {
+      time.sliceBegins(main.cpu);
       try {
         tick();
       } finally {
+        time.sliceEnds();
         // Also after a reset or a crash: the last words matter most.
         this.instructionCounter();
         for (const channel of this.#channels) channel.flush();

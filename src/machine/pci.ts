@@ -10,6 +10,7 @@
 import type { Clock, GuestMemory, InterruptLine } from '../device/ports.ts';
 import { DmaMemory } from './dma.ts';
 import { MachineError } from './errors.ts';
+import type { GuestTime } from './guest-time.ts';
 import type { InterruptRouter, RegisterAccess } from './interrupt.ts';
 import type { V86Cpu, V86Pci } from './v86-types.ts';
 
@@ -175,16 +176,18 @@ export class PciBus {
   readonly #router: InterruptRouter;
   readonly #access: RegisterAccess;
   readonly #clock: Clock;
+  readonly #time: GuestTime;
   readonly #functions = new Map<number, PluggedFunction>();
   /** v86's own handlers for addresses where nothing is. */
   readonly #nobody: MapHandlers;
   #nextAddress = BAR_WINDOW_BEGIN;
 
-  constructor(cpu: V86Cpu, router: InterruptRouter, access: RegisterAccess, clock: Clock) {
+  constructor(cpu: V86Cpu, router: InterruptRouter, access: RegisterAccess, clock: Clock, time: GuestTime) {
     this.#cpu = cpu;
     this.#router = router;
     this.#access = access;
     this.#clock = clock;
+    this.#time = time;
     this.#nobody = handlersAt(cpu, BAR_WINDOW_BEGIN);
     this.#guardConfigurationWrites(cpu.devices.pci);
   }
@@ -237,7 +240,7 @@ export class PciBus {
     const line = this.#router.route(pciId);
     if (line !== null && !saved) new Uint8Array(space.buffer)[PCI_INTERRUPT_LINE] = line;
     const bar0 = { address: bar0Address, bytes: plug.bar0Bytes, alignment: barBytes };
-    const plugged = new PluggedFunction(this.#cpu, this.#router, this.#access, plug, space, bar0);
+    const plugged = new PluggedFunction(this.#cpu, this.#router, this.#access, this.#time, plug, space, bar0);
     this.#functions.set(pciId, plugged);
     const ports = { memory: plugged.memory, interrupt: plugged, clock: this.#clock };
     plugged.handlers = plug.attach(ports, saved);
@@ -313,6 +316,8 @@ class PluggedFunction implements InterruptLine {
   readonly memory: DmaMemory;
   readonly #router: InterruptRouter;
   readonly #access: RegisterAccess;
+  readonly #cpu: V86Cpu;
+  readonly #time: GuestTime;
   readonly #pciId: number;
   readonly #space: Uint8Array;
   /** Where the guest wants the registers, and where they are. */
@@ -328,12 +333,15 @@ class PluggedFunction implements InterruptLine {
     cpu: V86Cpu,
     router: InterruptRouter,
     access: RegisterAccess,
+    time: GuestTime,
     plug: PciPlug,
     space: Int32Array,
     bar0: { readonly address: number; readonly bytes: number; readonly alignment: number },
   ) {
     this.#router = router;
     this.#access = access;
+    this.#cpu = cpu;
+    this.#time = time;
     this.plug = plug;
     this.#pciId = plug.slot << 3;
     this.#space = new Uint8Array(space.buffer);
@@ -403,8 +411,10 @@ class PluggedFunction implements InterruptLine {
     if (handlers === null || offset === null) return;
     this.#access.depth++;
     try {
-      if (bytes === 1) handlers.write8(offset, value);
-      else handlers.write32(offset, value);
+      this.#time.duringRegister(this.#cpu, () => {
+        if (bytes === 1) handlers.write8(offset, value);
+        else handlers.write32(offset, value);
+      });
     } finally {
       this.#access.depth--;
     }

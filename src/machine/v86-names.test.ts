@@ -102,6 +102,8 @@ describe('v86 has what this room relies on', () => {
     for (const view of [
       cpu.mem8,
       cpu.memory_size,
+      cpu.reg32,
+      cpu.cpl,
       cpu.flags,
       cpu.in_hlt,
       cpu.instruction_counter,

@@ -128,6 +128,10 @@ export interface V86Cpu {
   readonly memory_map_write8: readonly (((address: number, value: number) => void) | undefined)[];
   readonly memory_map_read32: readonly (((address: number) => number) | undefined)[];
   readonly memory_map_write32: readonly (((address: number, value: number) => void) | undefined)[];
+  /** The general registers; ESP is at [4]. */
+  readonly reg32: V86View;
+  /** The privilege that the CPU runs at, at [0]: 0 is the kernel's, 3 a program's. */
+  readonly cpl: V86View;
   /** EFLAGS at [0], arithmetic flags excepted (v86 computes those lazily). IF is bit 9. */
   readonly flags: V86View;
   /** 1 at [0] while the CPU waits in HLT. */

@@ -1,4 +1,5 @@
 import { barBytes } from '../../src/device/controller.ts';
+import { GuestTime } from '../../src/machine/guest-time.ts';
 import { InterruptRouter, RegisterAccess } from '../../src/machine/interrupt.ts';
 import { PciBus, type PciPorts } from '../../src/machine/pci.ts';
 import type { V86Cpu } from '../../src/machine/v86-types.ts';
@@ -57,12 +58,15 @@ export function plugIntoFakeBus(rig: Rig) {
     mem8: { byteOffset: 0, length: 0 },
     memory_size: [0],
     flags: [0],
+    reg32: [0, 0, 0, 0, 0],
+    cpl: [0],
+    in_hlt: [0],
     device_raise_irq: () => undefined,
     device_lower_irq: () => undefined,
     jit_dirty_cache: () => undefined,
   } as unknown as V86Cpu;
   const access = new RegisterAccess();
-  const bus = new PciBus(cpu, new InterruptRouter(cpu, access), access, new FakeClock());
+  const bus = new PciBus(cpu, new InterruptRouter(cpu, access), access, new FakeClock(), new GuestTime());
   const offsets: number[] = [];
   const { controller } = rig;
   bus.plug({

@@ -133,8 +133,10 @@ function lab() {
   const fromHost = new FrameParser((type, id, payload) => frames.push({ type, id, payload }));
   const trace = new GuestTrace(
     (bytes) => fromHost.push(bytes),
-    () => clock,
-    1e6,
+    () => {
+      const { ticks, atMs } = clock;
+      return { atMs, msAt: (then) => atMs - (ticks - then) / 1e6 };
+    },
   );
   const batches: (readonly GuestEvent[])[] = [];
   trace.onevents = (batch) => batches.push(batch);

@@ -30,8 +30,8 @@ const STOPPED = 0x88;
 const MAX_FORMATS = 64;
 const MAX_LOST = 2 ** 32;
 
-/** The guest's time stamp counter and the host's clock at one moment; undefined when the machine is gone. */
-export type ReadClock = () => { readonly ticks: number; readonly atMs: number } | undefined;
+/** The host's clock: now, and when the guest's time stamp counter showed what it tells; undefined when the machine is gone. */
+export type ReadClock = () => { readonly atMs: number; msAt(ticks: number): number } | undefined;
 
 /** The guest refused to start, or ended before it had; `message` is one sentence. */
 export class TraceError extends Error {
@@ -58,7 +58,6 @@ export class GuestTrace {
 
   readonly #send: (bytes: Uint8Array) => void;
   readonly #readClock: ReadClock;
-  readonly #ticksPerMs: number;
   readonly #parser = new FrameParser((type, id, payload) => this.#handle(type, id, payload));
   #available = false;
   #closed = false;
@@ -80,10 +79,9 @@ export class GuestTrace {
   #batch: GuestEvent[] = [];
 
   /** `send` takes bytes for the guest; give what comes back to `receive`. */
-  constructor(send: (bytes: Uint8Array) => void, readClock: ReadClock, ticksPerMs: number) {
+  constructor(send: (bytes: Uint8Array) => void, readClock: ReadClock) {
     this.#send = send;
     this.#readClock = readClock;
-    this.#ticksPerMs = ticksPerMs;
   }
 
   /** The guest has the agent, and it speaks our version. */
@@ -318,9 +316,8 @@ export class GuestTrace {
   }
 
   /** Between the start and now, whatever the guest says. */
-  #toMs(ticks: number, clock: { readonly ticks: number; readonly atMs: number }): number {
-    const atMs = clock.atMs - (clock.ticks - ticks) / this.#ticksPerMs;
-    return Math.min(Math.max(atMs, this.#startedMs), clock.atMs);
+  #toMs(ticks: number, clock: NonNullable<ReturnType<ReadClock>>): number {
+    return Math.min(Math.max(clock.msAt(ticks), this.#startedMs), clock.atMs);
   }
 
   #lost(events: number, at = this.#batch.length): void {
