@@ -19,10 +19,6 @@ const WARM_UP_MIB = 3600;
 /**
  * One job writes throughout, and what is watched is switched under it: for the same work the processor takes 12 % more
  * or less from one second to the next (standard deviation), and of short measurements there can be many.
- *
- * The guest carries out more instructions for each MiB while it is watched (1.25 million, then 1.41). It seems that
- * while pblk's buffer is full a writer calls the scheduler over and over (pblk-cache.c, NVM_IO_REQUEUE), which gives
- * both threads as much time, so that what a command takes longer is spent again.
  */
 const DEVICE = { goalPercent: 3, pairs: 100, restMs: 400, measuredMs: 500 };
 /** Switching tracepoints patches the kernel's code, and the emulator has to translate that again: it takes a second. */
