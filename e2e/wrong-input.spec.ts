@@ -19,6 +19,16 @@ test('wrong device lines', async ({ page }) => {
   expect(lab.crashes).toEqual([]);
 });
 
+test('a link that asks for what there is not', async ({ page }) => {
+  const notice = page.getByTestId('notice');
+  await page.goto('./?device=nvme&size=much');
+  await expect(notice.filter({ hasText: 'The address has device' })).toBeVisible();
+  await expect(notice.filter({ hasText: 'In the address: The size' })).toBeVisible();
+  await page.goto('./?preset=nothing');
+  await expect(notice.filter({ hasText: 'There is no preset' })).toBeVisible();
+  await expect(page.getByTestId('power-on').first()).toBeEnabled();
+});
+
 test('a kernel that is none', async ({ page }) => {
   const lab = new LabPage(page);
   await lab.open();

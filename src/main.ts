@@ -2,7 +2,7 @@ import { mount } from 'svelte';
 import './ui/styles/tokens.css';
 import './ui/styles/base.css';
 import { readSide, type SideId } from './ui/beside/side-query.ts';
-import { wishOf } from './ui/beside/side-start.ts';
+import { tellMistakes, wishOf, wishOfLink } from './ui/beside/side-start.ts';
 import { makeLabApi } from './ui/lab-api.ts';
 import { keepForOffline } from './ui/keep-for-offline.ts';
 import { LabState } from './ui/state/lab.svelte.ts';
@@ -31,7 +31,8 @@ if (target && document.documentElement.dataset['unsupported'] === undefined) {
 
 /** The two pages come in parts of their own: a replay needs neither terminal nor emulator. */
 async function showLab(lab: LabState, target: HTMLElement): Promise<void> {
-  const started = lab.start();
+  const started = lab.start(wishOfLink(location.search));
+  tellMistakes(lab, location.search);
   const prefs = new Preferences();
   window.lab = makeLabApi(lab, started, prefs);
   if (import.meta.env.PROD) keepForOffline(window.lab.ready);
@@ -51,6 +52,7 @@ async function showSide(lab: LabState, target: HTMLElement, id: SideId): Promise
   const wanted = readSide(location.search);
   const isLab = wanted.replay === undefined;
   const started = isLab ? lab.start(wishOf(id, wanted)) : Promise.resolve();
+  tellMistakes(lab, location.search);
   const prefs = new Preferences();
   window.lab = makeLabApi(lab, started, prefs);
   if (isLab && import.meta.env.PROD) keepForOffline(window.lab.ready);

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { DiskRow } from '../../rpc/protocol.ts';
 import { PRESETS } from '../state/defaults.ts';
-import { besideUrl, diskFor, readSide, sideUrl, wantedDevice, writeSide } from './side-query.ts';
+import {
+  besideUrl,
+  diskFor,
+  diskForLink,
+  mistakesIn,
+  readSide,
+  sideUrl,
+  wantedDevice,
+  writeSide,
+} from './side-query.ts';
 
 const gc = PRESETS.find(({ id }) => id === 'gc') ?? { line: '', sizeBytes: 0 };
 const disk = (id: string, name: string, line: string, sizeBytes: number): DiskRow => ({
@@ -17,7 +26,7 @@ const disk = (id: string, name: string, line: string, sizeBytes: number): DiskRo
 
 describe('a side in the address', () => {
   it('comes back as it went in, whatever is in the line', () => {
-    const query = { line: 'nvme,serial=a&b=c,lver=1', sizeBytes: 513, name: '4 LUNs' };
+    const query = { line: 'nvme,serial=a&b=c,lver=1', sizeBytes: 3 * 2 ** 20, name: '4 LUNs' };
     expect(readSide(writeSide(query))).toEqual(query);
     const params = new URLSearchParams(besideUrl(query, { replay: 'a b.lnvmtrace' }).slice('./?'.length));
     expect(params.has('beside')).toBe(true);
@@ -29,6 +38,10 @@ describe('a side in the address', () => {
     expect(readSide('side=right&beside=&size=-3&preset=gc&kernel=x')).toEqual({ preset: 'gc' });
     expect(sideUrl('left', {})).toBe('./?side=left');
     expect(sideUrl('right', readSide('preset=gc'))).toBe('./?side=right&preset=gc');
+  });
+
+  it('takes sizes as people write them', () => {
+    expect(readSide('line=nvme&size=8G')).toEqual({ line: 'nvme', sizeBytes: 2 ** 33 });
   });
 
   it('asks for no device when its preset is unknown', () => {
@@ -58,5 +71,31 @@ describe('the disk of a side', () => {
   it('is the one that is named', () => {
     expect(diskFor('right', { disk: 'tutorial' }, [right, other], 'b')).toBe(other);
     expect(diskFor('right', { disk: 'gone' }, [right, other], 'b')).toBeUndefined();
+  });
+});
+
+describe('a link to the page with one lab', () => {
+  const mine = disk('a', 'mine', gc.line, gc.sizeBytes);
+  const other = disk('b', 'other', 'nvme,lver=1', 8);
+
+  it('goes on with a disk that is as it asks for, the last one first', () => {
+    const second = disk('c', 'second', gc.line, gc.sizeBytes);
+    expect(diskForLink({ preset: 'gc' }, [mine, second, other], 'a')).toBe(mine);
+    expect(diskForLink({ preset: 'gc' }, [mine, second, other], 'b')).toBe(second);
+    expect(diskForLink({ preset: 'gc' }, [other], 'b')).toBeUndefined();
+    expect(diskForLink({ line: gc.line, sizeBytes: 1 }, [mine], 'a')).toBeUndefined();
+    expect(diskForLink({ disk: 'other' }, [mine, other], 'a')).toBe(other);
+    expect(diskForLink({ disk: 'gone' }, [mine, other], 'a')).toBeUndefined();
+  });
+
+  it('stays with the last disk when its preset is none', () => {
+    expect(diskForLink({ preset: 'nothing' }, [mine, other], 'b')).toBe(other);
+  });
+
+  it('is told what in it means nothing', () => {
+    expect(mistakesIn('?preset=gc&projector')).toEqual({ unknown: [] });
+    expect(mistakesIn('?device=nvme&device=x&utm_source=mail&gclid=1')).toEqual({ unknown: ['device'] });
+    expect(mistakesIn('?line=nvme&size=much').size).toContain('The size much is not');
+    expect(mistakesIn('?%%%')).toEqual({ unknown: ['%%%'] });
   });
 });

@@ -1,4 +1,5 @@
 import type { DiskRow } from '../../rpc/protocol.ts';
+import { parseSize } from '../../rpc/presets.ts';
 import { PRESETS, TUTORIAL, type Preset } from '../state/defaults.ts';
 
 export type SideId = 'left' | 'right';
@@ -22,17 +23,51 @@ export interface SideQuery {
 /** Takes from an address what a side understands; the rest is left out. */
 export function readSide(text: string): SideQuery {
   const params = new URLSearchParams(text);
-  const size = Number(params.get('size'));
+  const size = sizeIn(params);
   const of = (key: string) => params.get(key) ?? undefined;
   const found = {
     preset: of('preset'),
     line: of('line'),
-    sizeBytes: Number.isSafeInteger(size) && size > 0 ? size : undefined,
+    sizeBytes: size?.ok ? size.bytes : undefined,
     name: of('name'),
     disk: of('disk'),
     replay: of('replay'),
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+}
+
+/** A number of bytes, or what `--size` of the headless lab takes: 8G, 512M. */
+function sizeIn(params: URLSearchParams) {
+  const text = params.get('size');
+  return text === null ? undefined : parseSize(text);
+}
+
+/** Keys of a link to the page; those that only the page itself writes, or only a developer, are in it too. */
+const KEYS = [
+  'preset',
+  'line',
+  'size',
+  'name',
+  'disk',
+  'replay',
+  'beside',
+  'left',
+  'right',
+  'side',
+  'projector',
+];
+const DEV_KEYS = ['fake', 'crash', 'fast'];
+/** What others put behind addresses that are passed on. */
+const TRACKERS = /^(utm_|mc_|_|ref$)|clid$/;
+
+/** What is wrong with a link to the page: keys that mean nothing here, and a size that is none. */
+export function mistakesIn(search: string): { readonly unknown: readonly string[]; readonly size?: string } {
+  const params = new URLSearchParams(search);
+  const unknown = [...new Set(params.keys())].filter(
+    (key) => !KEYS.includes(key) && !DEV_KEYS.includes(key) && !TRACKERS.test(key),
+  );
+  const size = sizeIn(params);
+  return { unknown, ...(size && !size.ok && { size: size.error }) };
 }
 
 /** The inverse of {@link readSide}. */
@@ -77,12 +112,31 @@ export function diskFor(
   disks: readonly DiskRow[],
   remembered: string | undefined,
 ): DiskRow | undefined {
-  if (query.disk !== undefined)
-    return disks.find(({ id }) => id === query.disk) ?? disks.find(({ name }) => name === query.disk);
+  if (query.disk !== undefined) return diskNamed(disks, query.disk);
   const last = disks.find(({ id }) => id === remembered);
   const wanted = wantedDevice(query);
   if (!wanted) return last;
-  const fits = (disk: DiskRow) => disk.deviceLine === wanted.line && disk.sizeBytes === wanted.sizeBytes;
-  if (last && fits(last)) return last;
-  return disks.filter((disk) => fits(disk) && disk.name.startsWith(`${side} `)).at(-1);
+  if (last && fits(last, wanted)) return last;
+  return disks.filter((disk) => fits(disk, wanted) && disk.name.startsWith(`${side} `)).at(-1);
+}
+
+/** The same for a page with one lab. Call it only with a query that asks for something. */
+export function diskForLink(
+  query: SideQuery,
+  disks: readonly DiskRow[],
+  remembered: string | undefined,
+): DiskRow | undefined {
+  if (query.disk !== undefined) return diskNamed(disks, query.disk);
+  const wanted = wantedDevice(query);
+  const last = disks.find(({ id }) => id === remembered);
+  if (!wanted || (last && fits(last, wanted))) return last;
+  return disks.filter((disk) => fits(disk, wanted)).at(-1);
+}
+
+function diskNamed(disks: readonly DiskRow[], idOrName: string): DiskRow | undefined {
+  return disks.find(({ id }) => id === idOrName) ?? disks.find(({ name }) => name === idOrName);
+}
+
+function fits(disk: DiskRow, wanted: { readonly line: string; readonly sizeBytes: number }): boolean {
+  return disk.deviceLine === wanted.line && disk.sizeBytes === wanted.sizeBytes;
 }

@@ -46,6 +46,8 @@ type ConsoleListener = (bytes: Uint8Array) => void;
 export interface Wish {
   /** The disk to go on with. @param last id of the one that was used last here */
   disk(disks: readonly DiskRow[], last: string | undefined): DiskRow | undefined;
+  /** Whether a machine that was left running on that disk goes on. */
+  readonly goesOn: boolean;
   /** There is none: the set-up for the one that power on makes. */
   draft(lab: LabState): void;
 }
@@ -150,7 +152,8 @@ export class LabState {
     await this.attempt(language.t.disks.title, () => this.#firstLook(wish));
     this.loaded = true;
     // A page that holds two says itself what each begins with.
-    if (!wish && this.client) await this.attempt(language.t.savedLabs.goOn, () => this.savedLabs.goOn());
+    if (wish?.goesOn !== false && this.client)
+      await this.attempt(language.t.savedLabs.goOn, () => this.savedLabs.goOn());
   }
 
   /** What is here already: disks of earlier visits, and which of them was used last. */

@@ -28,6 +28,9 @@ export const besideZh: Words['beside'] = {
   sideSays: (side, what) => `${side}：${what}`,
   noDisk: (name) => `这里没有磁盘“${name}”：请选择一块，否则开机时会建立新的。`,
   noPreset: (name) => `没有预设“${name}”；设置面板里列出了现有的预设。`,
+  unknownKeys: (keys) =>
+    `网址里的 ${keys} 在这里没有含义。链接可以带 preset、line（以及 size 和 name）、disk、replay、beside 和 projector。`,
+  noSize: (why) => `网址：${why}`,
   dismiss: '知道了',
   link: {
     title: '共同的时间',

@@ -27,6 +27,9 @@ export const besideEn = {
   sideSays: (side: string, what: string) => `${side}: ${what}`,
   noDisk: (name: string) => `There is no disk “${name}” here: choose one, or power on makes a new one.`,
   noPreset: (name: string) => `There is no preset “${name}”; the set-up shows those there are.`,
+  unknownKeys: (keys: string) =>
+    `The address has ${keys}, which means nothing here. A link may have preset, line (with size and name), disk, replay, beside and projector.`,
+  noSize: (why: string) => `In the address: ${why}`,
   dismiss: 'Dismiss',
   link: {
     title: 'Common time',
