@@ -40,3 +40,21 @@ test('64 MiB survive a reload, with and without removing the target first', asyn
   expect((await lab.run('dmesg')).match(/WARNING|BUG|Oops/)).toBeNull();
   expect(lab.crashes).toEqual([]);
 });
+
+test('a link brings its disk, and a reload goes on with what ran', async ({ page }) => {
+  const lab = new LabPage(page);
+  const line =
+    'nvme,serial=of-the-class,lver=1,lmetasize=16,lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64';
+  await page.goto(`./?line=${encodeURIComponent(line)}&size=512M&name=class`);
+  await expect(page.getByTestId('device-line')).toHaveValue(line);
+  await expect(page.getByTestId('app')).toHaveAttribute('data-loaded', 'true');
+  await lab.powerOn();
+  expect(await lab.run('cat /sys/block/nvme0n1/device/serial')).toContain('of-the-class');
+  await expect.poll(() => new URL(page.url()).search).toBe('');
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.reload();
+  await expect(page.getByTestId('device-line')).toHaveValue(line);
+  expect(await page.evaluate(async () => (await window.lab.disk.list()).map(({ name }) => name))).toEqual([
+    'class',
+  ]);
+});

@@ -21,7 +21,7 @@ test('wrong device lines', async ({ page }) => {
 
 test('a link that asks for what there is not', async ({ page }) => {
   const notice = page.getByTestId('notice');
-  await page.goto('./?device=nvme&size=much');
+  await page.goto('./?device=nvme&line=nvme&size=much');
   await expect(notice.filter({ hasText: 'The address has device' })).toBeVisible();
   await expect(notice.filter({ hasText: 'In the address: The size' })).toBeVisible();
   await page.goto('./?preset=nothing');

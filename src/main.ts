@@ -1,7 +1,7 @@
 import { mount } from 'svelte';
 import './ui/styles/tokens.css';
 import './ui/styles/base.css';
-import { readSide, type SideId } from './ui/beside/side-query.ts';
+import { readSide, withoutWish, type SideId } from './ui/beside/side-query.ts';
 import { tellMistakes, wishOf, wishOfLink } from './ui/beside/side-start.ts';
 import { makeLabApi } from './ui/lab-api.ts';
 import { keepForOffline } from './ui/keep-for-offline.ts';
@@ -31,13 +31,20 @@ if (target && document.documentElement.dataset['unsupported'] === undefined) {
 
 /** The two pages come in parts of their own: a replay needs neither terminal nor emulator. */
 async function showLab(lab: LabState, target: HTMLElement): Promise<void> {
-  const started = lab.start(wishOfLink(location.search));
+  const wish = wishOfLink(location.search);
+  const started = lab.start(wish);
   tellMistakes(lab, location.search);
   const prefs = new Preferences();
   window.lab = makeLabApi(lab, started, prefs);
   if (import.meta.env.PROD) keepForOffline(window.lab.ready);
+  // What runs is what a reload goes on with, also if it is not what the link asked for.
+  if (wish) void window.lab.ready.then(forgetWish).catch(() => undefined);
   const { default: App } = await import('./ui/App.svelte');
   mount(App, { target, props: { lab, prefs } });
+}
+
+function forgetWish(): void {
+  history.replaceState(history.state, '', withoutWish(new URL(location.href)));
 }
 
 async function showReplay(lab: LabState, target: HTMLElement, url: string): Promise<void> {

@@ -1,14 +1,16 @@
 import type { V86Cpu } from './v86-types.ts';
 
+/** v86's time stamp counter goes at 1 GHz, whatever the host's does. */
+export const TICKS_PER_MS = 1e6;
 /** A kernel stack of Linux on i386 begins at a multiple of it: THREAD_SIZE, arch/x86/include/asm/page_32_types.h. */
 const STACK_BYTES = 8192;
 /** The guest's clock is never further behind than this: timers, which go right, would come early by as much. */
 export const MAX_BEHIND_MS = 4;
-/** Moments that are remembered, a power of two. A guest that writes all the time makes 4,000 a second. */
+/** Moments that are remembered. A guest that writes all the time makes 4,000 a second. */
 const MOMENTS = 8192;
 
 /** What of v86's CPU this file touches. */
-export type TimedCpu = Pick<V86Cpu, 'cpl' | 'in_hlt' | 'reg32'>;
+export type TimedCpu = Pick<V86Cpu, 'cpl' | 'in_hlt' | 'reg32' | 'current_tsc' | 'store_current_tsc'>;
 
 /**
  * The clock behind the guest's time stamp counter.
@@ -21,23 +23,22 @@ export type TimedCpu = Pick<V86Cpu, 'cpl' | 'in_hlt' | 'reg32'>;
  *
  * So the clock stands while a register works, and while the machine is between two slices, and is put right when
  * another thread runs, a program, or none. It never goes back, and is a few milliseconds behind at most.
+ *
+ * In browsers `performance.now()` goes in steps of 0.1 ms and more, and between them v86 counts up by how often it was
+ * asked, as long as it gets the very same number. So what is hidden is whole steps, never a part of one.
  */
 export class GuestTime {
   #behindMs = 0;
   #stack = -1;
-  #sliceEndMs = NaN;
-  /** From when on, by the guest's clock, that was how many milliseconds behind; the oldest are forgotten. */
-  readonly #fromMs = new Float64Array(MOMENTS).fill(-Infinity);
+  /** Nobody has looked at the guest's clock since; NaN during a slice. */
+  #restsSinceMs = NaN;
+  /** From when on, by the guest's counter, that was how many milliseconds behind; the oldest are forgotten. */
+  readonly #fromTicks = new Float64Array(MOMENTS);
   readonly #wasBehindMs = new Float64Array(MOMENTS);
   #moments = 0;
 
   /** Milliseconds, for v86: what `performance.now()` is to everybody else. */
-  readonly nowMs = (): number => this.guestMsAt(performance.now());
-
-  /** What the guest's clock shows at a moment just now. */
-  guestMsAt(hostMs: number): number {
-    return hostMs - this.#behindMs;
-  }
+  readonly nowMs = (): number => performance.now() - this.#behindMs;
 
   /** The guest writes to a register of ours: what that takes is not its time. */
   duringRegister(cpu: TimedCpu, work: () => void): void {
@@ -46,54 +47,73 @@ export class GuestTime {
       work();
     } finally {
       this.#stack = stackOf(cpu);
-      this.#hide(performance.now() - beganMs);
+      this.#hide(cpu, performance.now() - beganMs);
     }
   }
 
   sliceBegins(cpu: TimedCpu): void {
     const isHis = cpu.in_hlt[0] === 0 && cpu.cpl[0] === 0 && stackOf(cpu) === this.#stack;
-    if (!isHis) this.catchUp();
-    else if (!Number.isNaN(this.#sliceEndMs)) this.#hide(performance.now() - this.#sliceEndMs);
+    if (!isHis) this.catchUp(cpu);
+    else if (!Number.isNaN(this.#restsSinceMs)) this.#hide(cpu, performance.now() - this.#restsSinceMs);
+    this.#restsSinceMs = NaN;
   }
 
   sliceEnds(): void {
-    this.#sliceEndMs = performance.now();
+    this.#restsSinceMs = performance.now();
   }
 
   /** The clock is right from now on. */
-  catchUp(): void {
+  catchUp(cpu: TimedCpu): void {
     if (this.#behindMs === 0) return;
     this.#behindMs = 0;
-    this.#remember();
+    this.#remember(cpu);
   }
 
-  /** When it was, by everybody else's clock, what `guestMs` is by the guest's. */
-  hostMsAt(guestMs: number): number {
+  /** The guest's counter. What it has shown, it has shown: what is hidden later begins later. */
+  ticks(cpu: TimedCpu): number {
+    const ticks = ticksOf(cpu);
+    if (!Number.isNaN(this.#restsSinceMs)) this.#restsSinceMs = performance.now();
+    return ticks;
+  }
+
+  /** The host's clock when the guest's counter showed `ticks`, if it shows `now.ticks` at `now.atMs`. */
+  hostMsAt(ticks: number, now: { readonly ticks: number; readonly atMs: number }): number {
+    const sinceMs = (now.ticks - ticks) / TICKS_PER_MS;
+    return now.atMs - sinceMs - this.#behindAt(now.ticks) + this.#behindAt(ticks);
+  }
+
+  #behindAt(ticks: number): number {
     const oldest = Math.max(0, this.#moments - MOMENTS);
     let low = oldest;
     let high = this.#moments;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#fromMs[middle % MOMENTS] ?? 0) <= guestMs) low = middle + 1;
+      if ((this.#fromTicks[middle % MOMENTS] ?? 0) <= ticks) low = middle + 1;
       else high = middle;
     }
-    return low === oldest ? guestMs : guestMs + (this.#wasBehindMs[(low - 1) % MOMENTS] ?? 0);
+    return low === oldest ? 0 : (this.#wasBehindMs[(low - 1) % MOMENTS] ?? 0);
   }
 
-  #hide(ms: number): void {
-    const behindMs = Math.min(MAX_BEHIND_MS, this.#behindMs + Math.max(0, ms));
-    if (behindMs === this.#behindMs) return;
+  #hide(cpu: TimedCpu, ms: number): void {
+    const behindMs = this.#behindMs + ms;
+    if (!(ms > 0) || behindMs > MAX_BEHIND_MS) return;
     this.#behindMs = behindMs;
-    this.#remember();
+    this.#remember(cpu);
   }
 
-  #remember(): void {
+  #remember(cpu: TimedCpu): void {
     const at = this.#moments++ % MOMENTS;
-    this.#fromMs[at] = this.nowMs();
+    this.#fromTicks[at] = ticksOf(cpu);
     this.#wasBehindMs[at] = this.#behindMs;
   }
 }
 
 function stackOf(cpu: TimedCpu): number {
   return Math.floor(((cpu.reg32[4] ?? 0) >>> 0) / STACK_BYTES);
+}
+
+function ticksOf(cpu: TimedCpu): number {
+  cpu.store_current_tsc();
+  const { 0: low = 0, 1: high = 0 } = cpu.current_tsc;
+  return (high >>> 0) * 2 ** 32 + (low >>> 0);
 }

@@ -6,7 +6,8 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CMDLINE, guestFiles, ScratchFunction, Transcript, WASM_PATH } from '../../test/machine-fixtures.ts';
 import { ControlChannel } from '../lab/control-channel.ts';
-import { Machine, type MachineOptions, TICKS_PER_MS } from './machine.ts';
+import { TICKS_PER_MS } from './guest-time.ts';
+import { Machine, type MachineOptions } from './machine.ts';
 import { compileWasm } from './wasm.ts';
 
 const files = await guestFiles();

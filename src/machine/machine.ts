@@ -58,9 +58,6 @@ export interface TimeStamp {
   msAt(ticks: number): number;
 }
 
-/** v86's time stamp counter goes at 1 GHz, whatever the host's does. */
-export const TICKS_PER_MS = 1e6;
-
 const SAME_MOMENT_MS = 0.05;
 const MOMENT_ATTEMPTS = 4;
 
@@ -228,15 +225,12 @@ export class Machine {
     const { cpu } = this.#core.main;
     for (let attempt = 1; ; attempt++) {
       const beforeMs = performance.now();
-      cpu.store_current_tsc();
+      const ticks = time.ticks(cpu);
       const afterMs = performance.now();
       // A busy host may have put us aside between the two.
       if (afterMs - beforeMs > SAME_MOMENT_MS && attempt < MOMENT_ATTEMPTS) continue;
-      const [low = 0, high = 0] = [cpu.current_tsc[0], cpu.current_tsc[1]];
-      const ticks = (high >>> 0) * 2 ** 32 + (low >>> 0);
-      const atMs = (beforeMs + afterMs) / 2;
-      const guestMs = time.guestMsAt(atMs);
-      return { ticks, atMs, msAt: (then) => time.hostMsAt(guestMs - (ticks - then) / TICKS_PER_MS) };
+      const now = { ticks, atMs: (beforeMs + afterMs) / 2 };
+      return { ...now, msAt: (then) => time.hostMsAt(then, now) };
     }
   }
 
@@ -268,11 +262,11 @@ export class Machine {
    */
   save(): SavedMachine {
     const core = this.#core;
-    core?.time.catchUp();
     const busy = this.#whyBusy(this.#state === 'ready');
     if (core === null || busy !== null) {
       throw new MachineError('busy', `The machine cannot be saved now: ${busy}.`);
     }
+    core.time.catchUp(core.main.cpu);
     return saveCore(core, this.#bus.save());
   }
 

@@ -61,6 +61,8 @@ export function plugIntoFakeBus(rig: Rig) {
     reg32: [0, 0, 0, 0, 0],
     cpl: [0],
     in_hlt: [0],
+    current_tsc: [0, 0],
+    store_current_tsc: () => undefined,
     device_raise_irq: () => undefined,
     device_lower_irq: () => undefined,
     jit_dirty_cache: () => undefined,

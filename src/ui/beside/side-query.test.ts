@@ -84,18 +84,35 @@ describe('a link to the page with one lab', () => {
     expect(diskForLink({ preset: 'gc' }, [mine, second, other], 'b')).toBe(second);
     expect(diskForLink({ preset: 'gc' }, [other], 'b')).toBeUndefined();
     expect(diskForLink({ line: gc.line, sizeBytes: 1 }, [mine], 'a')).toBeUndefined();
+    expect(diskForLink({ preset: 'gc' }, [disk('d', 'left gc', gc.line, gc.sizeBytes), other], 'b')).toBe(
+      undefined,
+    );
+    expect(diskForLink({ line: gc.line, sizeBytes: gc.sizeBytes, name: 'second' }, [mine, second], 'a')).toBe(
+      second,
+    );
+    expect(diskForLink({ line: gc.line, sizeBytes: gc.sizeBytes, name: 'third' }, [mine], 'a')).toBe(
+      undefined,
+    );
     expect(diskForLink({ disk: 'other' }, [mine, other], 'a')).toBe(other);
     expect(diskForLink({ disk: 'gone' }, [mine, other], 'a')).toBeUndefined();
   });
 
   it('stays with the last disk when its preset is none', () => {
-    expect(diskForLink({ preset: 'nothing' }, [mine, other], 'b')).toBe(other);
+    expect(diskForLink({ preset: 'nothing' }, [mine, other], 'a')).toBe(mine);
+    expect(diskForLink({ preset: 'nothing' }, [mine, other], undefined)).toBe(other);
+  });
+
+  it('finds the disk of a line that says its own size', () => {
+    const line = 'femu,devsz_mb=1024,femu_mode=0';
+    const large = disk('e', 'disk', line, 2 ** 30);
+    expect(diskForLink(readSide(`line=${line}`), [large], undefined)).toBe(large);
   });
 
   it('is told what in it means nothing', () => {
     expect(mistakesIn('?preset=gc&projector')).toEqual({ unknown: [] });
     expect(mistakesIn('?device=nvme&device=x&utm_source=mail&gclid=1')).toEqual({ unknown: ['device'] });
     expect(mistakesIn('?line=nvme&size=much').size).toContain('The size much is not');
+    expect(mistakesIn('?preset=gc&size=8G')).toEqual({ unknown: ['size'] });
     expect(mistakesIn('?%%%')).toEqual({ unknown: ['%%%'] });
   });
 });

@@ -60,14 +60,22 @@ const DEV_KEYS = ['fake', 'crash', 'fast'];
 /** What others put behind addresses that are passed on. */
 const TRACKERS = /^(utm_|mc_|_|ref$)|clid$/;
 
-/** What is wrong with a link to the page: keys that mean nothing here, and a size that is none. */
+/** What is wrong with a link to the page: keys that mean nothing in it, and a size that is none. */
 export function mistakesIn(search: string): { readonly unknown: readonly string[]; readonly size?: string } {
   const params = new URLSearchParams(search);
   const unknown = [...new Set(params.keys())].filter(
     (key) => !KEYS.includes(key) && !DEV_KEYS.includes(key) && !TRACKERS.test(key),
   );
+  if (!params.has('line')) unknown.push(...['size', 'name'].filter((key) => params.has(key)));
   const size = sizeIn(params);
   return { unknown, ...(size && !size.ok && { size: size.error }) };
+}
+
+/** An address without what {@link readSide} takes from it. */
+export function withoutWish(address: URL): URL {
+  const rest = new URL(address);
+  for (const key of ['preset', 'line', 'size', 'name', 'disk']) rest.searchParams.delete(key);
+  return rest;
 }
 
 /** The inverse of {@link readSide}. */
@@ -120,23 +128,33 @@ export function diskFor(
   return disks.filter((disk) => fits(disk, wanted) && disk.name.startsWith(`${side} `)).at(-1);
 }
 
-/** The same for a page with one lab. Call it only with a query that asks for something. */
+/**
+ * The same for a page with one lab. Call it only with a query that asks for something. A link with a name asks for a
+ * disk of its own; the disks of sides stay theirs.
+ */
 export function diskForLink(
   query: SideQuery,
   disks: readonly DiskRow[],
   remembered: string | undefined,
 ): DiskRow | undefined {
   if (query.disk !== undefined) return diskNamed(disks, query.disk);
-  const wanted = wantedDevice(query);
   const last = disks.find(({ id }) => id === remembered);
-  if (!wanted || (last && fits(last, wanted))) return last;
-  return disks.filter((disk) => fits(disk, wanted)).at(-1);
+  const wanted = wantedDevice(query);
+  if (!wanted) return last ?? disks.at(-1);
+  const suits = (disk: DiskRow) =>
+    fits(disk, wanted) && (query.name === undefined || disk.name === query.name);
+  if (last && suits(last)) return last;
+  return disks
+    .filter((disk) => suits(disk) && !SIDES.some((side) => disk.name.startsWith(`${side} `)))
+    .at(-1);
 }
 
 function diskNamed(disks: readonly DiskRow[], idOrName: string): DiskRow | undefined {
   return disks.find(({ id }) => id === idOrName) ?? disks.find(({ name }) => name === idOrName);
 }
 
+/** A line that says its own size (FEMU's devsz_mb) decides, and disks are as it says. */
 function fits(disk: DiskRow, wanted: { readonly line: string; readonly sizeBytes: number }): boolean {
-  return disk.deviceLine === wanted.line && disk.sizeBytes === wanted.sizeBytes;
+  if (disk.deviceLine !== wanted.line) return false;
+  return disk.sizeBytes === wanted.sizeBytes || /\bdevsz_mb=/.test(wanted.line);
 }

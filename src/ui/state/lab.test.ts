@@ -210,10 +210,14 @@ describe('what a page wants to begin with', () => {
     await usual.start();
     expect(usual.disk?.name).toBe('newest');
     const chosen = new LabState();
-    await chosen.start({ disk: (disks) => disks[0], draft: () => expect.unreachable() });
+    await chosen.start({ goesOn: true, disk: (disks) => disks[0], draft: () => expect.unreachable() });
     expect(chosen.disk?.name).toBe('old');
     const drafted = new LabState();
-    await drafted.start({ disk: () => undefined, draft: ({ setup }) => (setup.diskName = 'right gc') });
+    await drafted.start({
+      goesOn: false,
+      disk: () => undefined,
+      draft: ({ setup }) => (setup.diskName = 'right gc'),
+    });
     expect(drafted.disk).toBeUndefined();
     expect(drafted.setup.diskName).toBe('right gc');
     expect(drafted.willCreate).toBe(true);
