@@ -12,10 +12,12 @@ const reports = join(root, '.cache', 'reports');
 rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports, { recursive: true });
 
+const CAUSES = 'test/causes.guest.test.ts';
+
 /** On two cores vitest would use one. A guest takes a core, and with its tests a gigabyte: four of them are enough. */
 const workers = Math.max(1, Math.min(availableParallelism(), 4));
 
-const vitest = (project) => ({
+const vitest = (project, report = project, ...args) => ({
   command: [
     'npx',
     'vitest',
@@ -23,13 +25,14 @@ const vitest = (project) => ({
     '--project',
     project,
     `--maxWorkers=${workers}`,
+    ...args,
     '--reporter=default',
     '--reporter=json',
-    `--outputFile.json=${join(reports, `${project}.json`)}`,
+    `--outputFile.json=${join(reports, `${report}.json`)}`,
   ],
   count: () => {
     const { numPassedTests, numFailedTests, numFailedTestSuites, numTotalTests, testResults } = readReport(
-      `${project}.json`,
+      `${report}.json`,
     );
     // A file that does not load has no failed test, but is a failure.
     return {
@@ -51,7 +54,9 @@ const stages = {
   guest: { command: ['node', 'guest/verify.mjs'] },
   unit: vitest('unit'),
   build: { command: ['npx', 'vite', 'build', '--logLevel=warn'] },
-  boot: vitest('guest'),
+  boot: vitest('guest', 'guest', `--exclude=${CAUSES}`),
+  // It wants 99 % of sectors right, of which beside another guest on two cores one or two in a hundred stay unexplained.
+  causes: vitest('guest', 'causes', CAUSES),
   e2e: {
     before: ensureChromium,
     command: ['npx', 'playwright', 'test', '--config', 'e2e/playwright.config.ts'],
