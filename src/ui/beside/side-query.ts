@@ -42,20 +42,10 @@ function sizeIn(params: URLSearchParams) {
   return text === null ? undefined : parseSize(text);
 }
 
+/** Keys that say what a page begins with. */
+const WISH_KEYS = ['preset', 'line', 'size', 'name', 'disk'];
 /** Keys of a link to the page; those that only the page itself writes, or only a developer, are in it too. */
-const KEYS = [
-  'preset',
-  'line',
-  'size',
-  'name',
-  'disk',
-  'replay',
-  'beside',
-  'left',
-  'right',
-  'side',
-  'projector',
-];
+const KEYS = [...WISH_KEYS, 'replay', 'beside', 'left', 'right', 'side', 'projector'];
 const DEV_KEYS = ['fake', 'crash', 'fast'];
 /** What others put behind addresses that are passed on. */
 const TRACKERS = /^(utm_|mc_|_|ref$)|clid$/;
@@ -71,10 +61,10 @@ export function mistakesIn(search: string): { readonly unknown: readonly string[
   return { unknown, ...(size && !size.ok && { size: size.error }) };
 }
 
-/** An address without what {@link readSide} takes from it. */
+/** An address without what a page begins with. */
 export function withoutWish(address: URL): URL {
   const rest = new URL(address);
-  for (const key of ['preset', 'line', 'size', 'name', 'disk']) rest.searchParams.delete(key);
+  for (const key of WISH_KEYS) rest.searchParams.delete(key);
   return rest;
 }
 
@@ -120,12 +110,7 @@ export function diskFor(
   disks: readonly DiskRow[],
   remembered: string | undefined,
 ): DiskRow | undefined {
-  if (query.disk !== undefined) return diskNamed(disks, query.disk);
-  const last = disks.find(({ id }) => id === remembered);
-  const wanted = wantedDevice(query);
-  if (!wanted) return last;
-  if (last && fits(last, wanted)) return last;
-  return disks.filter((disk) => fits(disk, wanted) && disk.name.startsWith(`${side} `)).at(-1);
+  return diskOf(query, disks, remembered, (disk) => isOf(side, disk));
 }
 
 /**
@@ -137,17 +122,30 @@ export function diskForLink(
   disks: readonly DiskRow[],
   remembered: string | undefined,
 ): DiskRow | undefined {
+  const { disk: chosen, name } = query;
+  const anyName = chosen !== undefined || name === undefined;
+  const named = anyName ? disks : disks.filter((disk) => disk.name === name);
+  const found = diskOf(query, named, remembered, (disk) => !SIDES.some((side) => isOf(side, disk)));
+  // A preset that there is not asks for nothing.
+  const asks = chosen !== undefined || wantedDevice(query) !== undefined;
+  return found ?? (asks ? undefined : disks.at(-1));
+}
+
+/** @param isOurs of disks that were not the last here, which may be taken */
+function diskOf(
+  query: SideQuery,
+  disks: readonly DiskRow[],
+  remembered: string | undefined,
+  isOurs: (disk: DiskRow) => boolean,
+): DiskRow | undefined {
   if (query.disk !== undefined) return diskNamed(disks, query.disk);
   const last = disks.find(({ id }) => id === remembered);
   const wanted = wantedDevice(query);
-  if (!wanted) return last ?? disks.at(-1);
-  const suits = (disk: DiskRow) =>
-    fits(disk, wanted) && (query.name === undefined || disk.name === query.name);
-  if (last && suits(last)) return last;
-  return disks
-    .filter((disk) => suits(disk) && !SIDES.some((side) => disk.name.startsWith(`${side} `)))
-    .at(-1);
+  if (!wanted || (last && fits(last, wanted))) return last;
+  return disks.filter((disk) => fits(disk, wanted) && isOurs(disk)).at(-1);
 }
+
+const isOf = (side: SideId, { name }: DiskRow): boolean => name.startsWith(diskNameOf(side, ''));
 
 function diskNamed(disks: readonly DiskRow[], idOrName: string): DiskRow | undefined {
   return disks.find(({ id }) => id === idOrName) ?? disks.find(({ name }) => name === idOrName);
