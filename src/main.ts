@@ -48,6 +48,7 @@ function forgetWish(): void {
 }
 
 async function showReplay(lab: LabState, target: HTMLElement, url: string): Promise<void> {
+  tellMistakes(lab, location.search);
   const prefs = new Preferences();
   window.lab = makeLabApi(lab, Promise.resolve(), prefs);
   const { default: Replay } = await import('./ui/views/Replay.svelte');

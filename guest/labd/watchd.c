@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // watchd: shows the page what the kernel does, over a console of its own: the
 // kernel's trace events as raw pages of a ring buffer, and samples of what
-// pblk says of itself in sysfs. See PROTOCOL.md.
+// pblk says of itself in sysfs. Where the kernel can, it tells the host of its
+// events itself, one by one, and there are no pages. See PROTOCOL.md.
 //
 // It is off until the page says START, and then it has a trace instance of its
 // own: what the user does with tracefs is neither seen nor touched. It sleeps
-// until the kernel has an event; nothing it does itself is one of the events.
+// until the kernel has an event, or the page says so; nothing it does itself is one of the events.
 
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -24,22 +25,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#define VERSION 1u
+#define VERSION 2u
 #define MAX_PAYLOAD 64u
 #define TOO_LONG "frame over 64 bytes"
 #define MAX_SEND (64u << 10)
 #define PAGE 4096u
 #define BUFFER_KB "1024"
 #define MAX_DRAIN 512  /* pages at a time, so that a STOP is heard in a flood */
-#define GATHER_MS 40   /* from the first event until it is sent, with all that came since */
+#define GATHER_MS 100  /* from the first event until it is sent, with all that came since */
 #define MIN_INTERVAL 50
 #define MAX_INTERVAL 60000
 #define MAX_TARGETS 16
 #define MAX_FILE 8192
 
-enum { START = 1, STOP = 2, PING = 3 };
+enum { START = 1, STOP = 2, PING = 3, NUDGE = 4 };
 enum { HELLO = 0x83, ERROR = 0x84, FORMATS = 0x85, PAGES = 0x86, SAMPLE = 0x87, STOPPED = 0x88 };
-enum { NO_DIRTY_PAGES = 1 }; /* flags of START */
+enum { NO_DIRTY_PAGES = 1, TELL_HOST = 2, NO_CHUNK_STATES = 4 }; /* flags of START */
 
 static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len);
 
@@ -48,12 +49,14 @@ static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len);
 #define TRACING "/sys/kernel/tracing"
 #define INSTANCE TRACING "/instances/lab"
 
+#define RECORD_CMD TRACING "/options/record-cmd"
+
 static const struct {
 	const char *name, *filter;
 	int flag; /* left out when START has it */
 } events[] = {
 	{ "pblk/pblk_line_state", NULL, 0 },
-	{ "pblk/pblk_chunk_state", NULL, 0 },
+	{ "pblk/pblk_chunk_state", NULL, NO_CHUNK_STATES },
 	{ "pblk/pblk_chunk_reset", NULL, 0 },
 	{ "pblk/pblk_state", NULL, 0 },
 	{ "block/block_bio_queue", "rwbs ~ \"*W*\" || rwbs ~ \"*D*\"", 0 },
@@ -94,19 +97,25 @@ static int wanted;           /* samples to come: one for what happened, one for 
 static int64_t last_sample;
 static int64_t gather_until; /* 0: nothing has happened, wait for it */
 
-static int put_file(const char *name, const char *text)
+static int put_path(const char *path, const char *text)
 {
-	char path[160];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof path, INSTANCE "/%s", name);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	n = write(fd, text, strlen(text));
 	close(fd);
 	return n < 0 ? -1 : 0;
+}
+
+static int put_file(const char *name, const char *text)
+{
+	char path[160];
+
+	snprintf(path, sizeof path, INSTANCE "/%s", name);
+	return put_path(path, text);
 }
 
 static size_t get_file(const char *path, char *to, size_t size)
@@ -162,6 +171,25 @@ static void send_formats(void)
 	send_out(FORMATS, run, used);
 }
 
+/* An instance has what the kernel's options are when it is made. Its events have
+ * the numbers of processes, and we know their names: that the kernel notes down
+ * the name at each switch between them would be for nobody. */
+static int make_instance(void)
+{
+	char on[2] = "";
+	int r, err;
+
+	get_file(RECORD_CMD, on, 1);
+	if (*on == '1')
+		put_path(RECORD_CMD, "0");
+	r = mkdir(INSTANCE, 0755);
+	err = errno;
+	if (*on == '1')
+		put_path(RECORD_CMD, "1");
+	errno = err;
+	return r;
+}
+
 /* Rmdir alone undoes everything, unless somebody looks into the instance. */
 static void remove_instance(void)
 {
@@ -211,7 +239,7 @@ static const char *start(uint32_t id, uint32_t ms, uint32_t flags)
 
 	stop();
 	run = id;
-	if (mkdir(INSTANCE, 0755) < 0 && errno != EEXIST)
+	if (make_instance() < 0 && errno != EEXIST)
 		return "there is no trace instance to be had";
 	if (put_file("trace_clock", "x86-tsc") < 0) {
 		remove_instance();
@@ -230,6 +258,8 @@ static const char *start(uint32_t id, uint32_t ms, uint32_t flags)
 	interval = ms < MIN_INTERVAL ? MIN_INTERVAL : ms > MAX_INTERVAL ? MAX_INTERVAL : ms;
 	memset(targets, 0, sizeof targets);
 	send_formats();
+	if (flags & TELL_HOST)
+		put_file("tell_host", "1"); /* another kernel has no such file, and fills pages */
 	for (unsigned i = 0; i < EVENTS; i++) {
 		if (flags & events[i].flag)
 			continue;
@@ -379,7 +409,7 @@ static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len)
 
 	switch (type) {
 	case START:
-		if (len != 8 || get32(p + 4) & ~NO_DIRTY_PAGES)
+		if (len != 8 || get32(p + 4) & ~(NO_DIRTY_PAGES | TELL_HOST | NO_CHUNK_STATES))
 			return send_error(id, "malformed START");
 		why = start(id, get32(p), get32(p + 4));
 		if (why)
@@ -393,6 +423,10 @@ static void handle(uint8_t type, uint32_t id, const uint8_t *p, uint32_t len)
 		break;
 	case PING:
 		send_u32(HELLO, id, VERSION);
+		break;
+	case NUDGE:
+		if (running)
+			wanted = 2;
 		break;
 	default:
 		send_error(id, "unknown frame type");

@@ -448,6 +448,7 @@ export class Lab {
       control.receive(bytes);
     };
     machine.trace.onoutput = (bytes) => trace.receive(bytes);
+    machine.ontold = (event) => trace.told(event, performance.now());
     trace.onevents = (events) => this.observer.guestEvents?.(events);
     if (this.traceIntervalMs !== undefined) void trace.start(this.traceIntervalMs);
     if (targets) {

@@ -24,6 +24,7 @@ import {
 } from './kernel-image.ts';
 import { PciBus, type PciPlug, type SavedFunction } from './pci.ts';
 import { checkSaved, restoreCore, saveCore, type SavedMachine, whyBusy } from './saved-state.ts';
+import { listenForEvents, type OnTold } from './told-events.ts';
 import { compileWasm, type WasmSource } from './wasm.ts';
 
 interface Hardware {
@@ -73,6 +74,8 @@ export class Machine {
 
   /** The guest halted for good (poweroff, halt). Called once, after its last output; the CPU has stopped. */
   onhalt: (() => void) | null = null;
+  /** The guest's kernel tells of an event of its trace, at this moment and in the middle of an instruction. */
+  ontold: OnTold | null = null;
   /** The guest asked for a reset. Called once; this machine has stopped and a new one has to be made. */
   onreboot: (() => void) | null = null;
   /** The emulator or a device threw. Called once; the machine has stopped. */
@@ -151,6 +154,7 @@ export class Machine {
       return run_hardware_timers.call(cpu, acpiEnabled, performance.now());
     };
 
+    listenForEvents(cpu, (event) => this.ontold?.(event));
     const { uart0, uart1, virtio_console } = cpu.devices;
     const toSerial = (index: 0 | 1) => (bytes: Uint8Array) => emulator.serial_send_bytes(index, bytes);
     const serial0 = new SerialPort('ttyS0', uart0, toSerial(0));
@@ -311,7 +315,7 @@ export class Machine {
   /** Ends the machine: no callback is made after this, and its memory, timers and worker are let go. */
   async destroy(): Promise<void> {
     this.#state = 'destroyed';
-    this.onhalt = this.onreboot = this.oncrash = null;
+    this.onhalt = this.ontold = this.onreboot = this.oncrash = null;
     for (const channel of this.#channels) channel.close();
     this.#clock.close();
     this.#bus.close();

@@ -119,7 +119,7 @@ describe('v86 has what this room relies on', () => {
     expect(cpu.wm.wasm_table).toBeInstanceOf(WebAssembly.Table);
     expect(cpu.wm.wasm_table.length).toBeGreaterThan(WASM_TABLE_OFFSET);
     expect(cpu.jit_imports['m']).toBe(cpu.wasm_memory);
-    expectAll(cpu.io, 'function', ['mmap_register']);
+    expectAll(cpu.io, 'function', ['mmap_register', 'register_write']);
     expectAll(cpu.bus, 'function', ['send', 'register']);
     for (const map of [
       cpu.memory_map_read8,

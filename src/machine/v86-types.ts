@@ -50,6 +50,14 @@ export interface V86Io {
     read32: (address: number) => number,
     write32: (address: number, value: number) => void,
   ): void;
+  /** Who gets what is written to a port, by the width of the write, and is `this` then. 32-bit values are signed. */
+  register_write(
+    port: number,
+    device: object | null,
+    write8: (value: number) => void,
+    write16: (value: number) => void,
+    write32: (value: number) => void,
+  ): void;
 }
 
 export interface V86Uart {

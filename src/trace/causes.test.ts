@@ -102,6 +102,18 @@ describe('who caused a sector', () => {
     expect(model.targets[0]?.disk).toBe('mydevice');
   });
 
+  it('knows a disk by a line that it opens, also where the kernel tells of it before it is on the wire', () => {
+    const model = new TraceModel(SHAPE);
+    const pblk = new LineWriter(model, model);
+    const guest = (event: Record<string, unknown>) =>
+      model.guest({ atMs: pblk.timeUs / 1000, ...event } as unknown as GuestEvent);
+    guest({ kind: 'line', disk: 'mine', line: 0, state: 'OPEN' });
+    pblk.open(0);
+    const targets = ['other', 'mine'].map((disk, minor) => ({ disk, major: 252, minor, files: {} }));
+    guest({ kind: 'sample', targets });
+    expect(model.targets.map(({ disk }) => disk)).toEqual(['mine']);
+  });
+
   it('stays with the data when it is collected', () => {
     const { model, pblk, bio, causeOf } = bench();
     bio('owner', 0, 24);

@@ -19,6 +19,7 @@ const MAX_PENDING = 1 << 17;
 const MAX_DISCARDS = 256;
 /** A line is opened in the kernel, and its head is on the wire a moment later. */
 const OPEN_WITHIN_MS = 2000;
+const MAX_OPENED = 64;
 
 /** A logical block that a process queued; pblk writes each exactly once, in this order. */
 interface Queued {
@@ -132,6 +133,8 @@ export class Causes {
   private targets = new Map<string, string>();
   /** Blocks queued on a disk of which is not known yet which target it is. */
   private early: GuestBio[] = [];
+  /** Lines that a disk has opened of which is not known yet which target it is. */
+  private opened: GuestLine[] = [];
   /** The agent speaks. */
   private isActive = false;
 
@@ -152,6 +155,7 @@ export class Causes {
     this.disks = new Map(from.disks);
     this.targets = new Map(from.targets);
     this.early = from.early.slice();
+    this.opened = from.opened.slice();
     this.isActive = from.isActive;
   }
 
@@ -194,7 +198,11 @@ export class Causes {
         this.names.set(event.pid, event.comm);
         break;
       case 'line':
-        this.lineChanged(event);
+        if (event.state === 'OPEN' && !this.targets.has(event.disk)) {
+          this.opened.push(event);
+          if (this.opened.length > MAX_OPENED) this.opened.shift();
+        }
+        this.tryOpened();
         break;
       case 'sample':
         this.sampled(event);
@@ -286,6 +294,7 @@ export class Causes {
   }
 
   private sampled({ targets }: GuestSample): void {
+    this.tryOpened();
     this.disks = new Map(targets.map((t) => [keyOf(t), t.disk]));
     for (const disk of this.targets.keys())
       if (!targets.some((t) => t.disk === disk)) this.targets.delete(disk);
@@ -296,9 +305,18 @@ export class Causes {
     this.tryEarly();
   }
 
+  /** The kernel may tell of a line before its head is on the wire, or after. */
+  private tryOpened(): void {
+    for (const event of this.opened.slice()) this.lineOpened(event);
+    const nowMs = this.model.nowUs / 1000;
+    this.opened = this.opened.filter(
+      ({ disk, atMs }) => !this.targets.has(disk) && nowMs - atMs < OPEN_WITHIN_MS,
+    );
+  }
+
   /** Which disk is which target: the one whose line of that number was opened on the wire at that time. */
-  private lineChanged({ disk, line, state, atMs }: GuestLine): void {
-    if (state !== 'OPEN' || this.targets.has(disk)) return;
+  private lineOpened({ disk, line, atMs }: GuestLine): void {
+    if (this.targets.has(disk)) return;
     const taken = new Set(this.targets.values());
     const fits = this.model.targets.filter((target) => {
       const openedMs = (target.lines[line]?.openedUs ?? 0) / 1000;

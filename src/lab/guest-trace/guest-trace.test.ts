@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { GuestEvent } from '../../trace/guest-event.ts';
 import { encodeFrame, FrameParser } from '../guest-frames.ts';
 import { GuestTrace } from './guest-trace.ts';
@@ -7,6 +7,7 @@ import { data, page } from './test-pages.ts';
 const START = 1;
 const STOP = 2;
 const PING = 3;
+const NUDGE = 4;
 const HELLO = 0x83;
 const ERROR = 0x84;
 const FORMATS = 0x85;
@@ -142,16 +143,16 @@ function lab() {
   trace.onevents = (batch) => batches.push(batch);
   const say = (type: number, id: number, payload?: Uint8Array): void =>
     trace.receive(encodeFrame(type, id, payload));
-  return { clock, frames, trace, batches, say, hello: () => say(HELLO, 0, Uint8Array.from([1, 0, 0, 0])) };
+  return { clock, frames, trace, batches, say, hello: (version = 1) => say(HELLO, 0, Uint8Array.from([version, 0, 0, 0])) };
 }
 
 const sampleAt = (ticks: number, entries: Record<string, string>): Uint8Array =>
   Uint8Array.from([...u32(ticks % 2 ** 32), ...u32(ticks / 2 ** 32), ...records(entries)]);
 
 /** A lab whose trace is on, started at 1000 ms. */
-async function running() {
+async function running(version = 1) {
   const guest = lab();
-  guest.hello();
+  guest.hello(version);
   const started = guest.trace.start(250);
   const id = guest.frames.at(-1)?.id ?? 0;
   guest.say(FORMATS, id, records(FORMAT_FILES));
@@ -213,7 +214,9 @@ describe('GuestTrace', () => {
     void second.trace.start(250).then(() => (done = true));
     second.trace.meetRunning(first.trace.lastRun, JSON.parse(JSON.stringify(saved)) as typeof saved);
     await Promise.resolve();
-    expect([second.frames, second.trace.isOn, done]).toEqual([[], true, true]);
+    // It may be an agent of any version: it is asked.
+    expect(second.frames.map(({ type }) => type)).toEqual([PING]);
+    expect([second.trace.isOn, done]).toEqual([true, true]);
     expect(second.batches.flat()).toContainEqual({ kind: 'process', atMs: 1000, pid: 7, comm: 'a name (x)' });
     second.batches.length = 0;
     second.clock.ticks += 100e6;
@@ -389,9 +392,70 @@ describe('GuestTrace', () => {
   it('does not take an agent of another version for its own', () => {
     const { trace, say, frames } = lab();
     void trace.start();
-    say(HELLO, 0, Uint8Array.from([2, 0, 0, 0]));
+    say(HELLO, 0, Uint8Array.from([3, 0, 0, 0]));
     expect(trace.available).toBe(false);
     expect(frames).toEqual([]);
+  });
+
+  describe('with a kernel that tells of its events itself', () => {
+    afterEach(() => vi.useRealTimers());
+    const line = (state: number) => event(301, 3, [dataLoc(20, 'disk'), 4, state], 'disk');
+    const told = (bytes: Uint8Array) => new DataView(bytes.buffer);
+
+    it('asks for that, where the agent knows of it', async () => {
+      const start = async (version: number) => {
+        const { frames } = await running(version);
+        return Array.from(frames.at(-1)?.payload ?? []);
+      };
+      expect(await start(1)).toEqual([250, 0, 0, 0, 0, 0, 0, 0]);
+      expect(await start(2)).toEqual([250, 0, 0, 0, 6, 0, 0, 0]);
+    });
+
+    it('tells of each at once, with the time of the host', async () => {
+      const { trace, batches } = await running(2);
+      trace.told(told(event(310, 7, [['259:1', 32], 12, 99])), 1234.5);
+      trace.told(told(line(11)), 1235);
+      expect(batches).toEqual([
+        [{ kind: 'dirty', atMs: 1234.5, pid: 7, comm: 'a name (x)', bdi: '259:1', ino: 12, index: 99 }],
+        [{ kind: 'line', atMs: 1235, disk: 'disk', line: 4, state: 'OPEN' }],
+      ]);
+    });
+
+    it('lets the agent know, once for each sample, and not while the guest tells', async () => {
+      vi.useFakeTimers();
+      const { trace, frames, say, id } = await running(2);
+      frames.length = 0;
+      trace.told(told(line(11)), 1101);
+      trace.told(told(line(12)), 1102);
+      expect(frames).toEqual([]);
+      vi.advanceTimersByTime(60);
+      expect(frames.map((frame) => [frame.type, frame.id])).toEqual([[NUDGE, id]]);
+      trace.told(told(line(11)), 1200);
+      vi.advanceTimersByTime(500);
+      expect(frames.length).toBe(1);
+      say(SAMPLE, id, sampleAt(700e6, {}));
+      vi.advanceTimersByTime(500);
+      expect(frames.length).toBe(1);
+      trace.told(told(line(12)), 1800);
+      vi.advanceTimersByTime(60);
+      expect(frames.length).toBe(2);
+    });
+
+    it('passes over what no run has asked for, and what is no event', async () => {
+      vi.useFakeTimers();
+      const { trace, frames, batches, say, id } = await running(2);
+      trace.told(told(Uint8Array.of()), 1100);
+      trace.told(told(Uint8Array.of(45)), 1100);
+      trace.told(told(event(9999, 1, [])), 1100);
+      void trace.stop();
+      say(STOPPED, id);
+      batches.length = frames.length = 0;
+      trace.told(told(line(11)), 1101);
+      trace.close();
+      trace.told(told(line(11)), 1102);
+      vi.advanceTimersByTime(1000);
+      expect([batches, frames]).toEqual([[], []]);
+    });
   });
 
   it('survives any bytes in any frame', async () => {
@@ -410,7 +474,12 @@ describe('GuestTrace', () => {
       say(types[random(types.length)] ?? PAGE, random(4) === 0 ? 0 : id, bytes);
       if (round % 100 === 0) say(FORMATS, id, records(FORMAT_FILES));
       trace.receive(bytes);
+      // An event that the kernel tells, with a number that means something as a rule.
+      if (bytes.length > 2) bytes.set([300 + random(12) - 256, 1]);
+      trace.told(new DataView(bytes.buffer), clock.atMs);
     }
+    expect(batches.flat().length).toBeGreaterThan(500);
+    trace.close();
     for (const { atMs } of batches.flat()) {
       expect(atMs).toBeGreaterThanOrEqual(1000);
       expect(atMs).toBeLessThanOrEqual(clock.atMs);

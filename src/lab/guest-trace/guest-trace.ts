@@ -1,6 +1,7 @@
 /**
  * The host's end of the trace channel: what the guest's kernel does, by way of its agent `watchd` on the
- * second port of the virtio console (guest/PROTOCOL.md).
+ * second port of the virtio console (guest/PROTOCOL.md). Our kernel tells of its events itself, one by one; of another
+ * one's the agent sends pages, some ten milliseconds late.
  *
  * The guest may be hostile: nothing it sends throws, what we keep of it is bounded, and what cannot be
  * read is told as lost. A guest without the agent never answers, which is no error.
@@ -12,12 +13,18 @@ import { parseFields, parseFormat } from './format.ts';
 import { LAYOUT_32, type PageLayout, pageLayout, readRingPage } from './ring-page.ts';
 import { readSample, SampledTargets, type TraceRecord } from './sample.ts';
 
-export const TRACE_VERSION = 1;
+/** The newest version of the agent's protocol. The first one had neither TELL_HOST nor NUDGE. */
+export const TRACE_VERSION = 2;
 export const DEFAULT_SAMPLE_MS = 500;
 
 const START = 1;
 const STOP = 2;
 const PING = 3;
+const NUDGE = 4;
+/** Flags of START. */
+const TELL_HOST = 2;
+/** pblk finds the first and the last sector of a chunk by a look at every sector; the device knows them anyway. */
+const NO_CHUNK_STATES = 4;
 /** Not 0: that is how an agent that has just started says hello. */
 const PING_ID = 0xffff_ffff;
 const HELLO = 0x83;
@@ -28,6 +35,8 @@ const SAMPLE = 0x87;
 const STOPPED = 0x88;
 
 const MAX_FORMATS = 64;
+/** From an event until the agent hears of it; it looks at most once in an interval. */
+const NUDGE_MS = 50;
 const MAX_LOST = 2 ** 32;
 
 /** The host's clock: now, and when the guest's time stamp counter showed what it tells; undefined when the machine is gone. */
@@ -60,6 +69,8 @@ export class GuestTrace {
   readonly #readClock: ReadClock;
   readonly #parser = new FrameParser((type, id, payload) => this.#handle(type, id, payload));
   #available = false;
+  /** What the agent speaks; 0: it has not said yet. */
+  #version = 0;
   #closed = false;
   /** Milliseconds between samples while the trace is wanted. */
   #wanted: number | undefined;
@@ -68,6 +79,10 @@ export class GuestTrace {
   /** Id of the START whose frames count; an older one's are ignored. */
   #run = 0;
   #isOn = false;
+  /** The events' formats are there, and the run is not over. */
+  #hears = false;
+  /** The agent will be told that something has happened: it sleeps, and is to look at what pblk says of itself. */
+  #nudging: ReturnType<typeof setTimeout> | undefined;
   #startedMs = 0;
   #layout: PageLayout = LAYOUT_32;
   #formatRecords: readonly TraceRecord[] = [];
@@ -161,6 +176,7 @@ export class GuestTrace {
     this.#readFormats(formats);
     this.#sampled(sample, this.#startedMs);
     this.#tell();
+    this.#trySend(PING, PING_ID); // its version
   }
 
   /** Bytes from the guest, cut anywhere. */
@@ -168,6 +184,28 @@ export class GuestTrace {
     if (this.#closed) return;
     this.#parser.push(bytes);
     this.#tell();
+  }
+
+  /**
+   * The kernel tells of an event itself, at the host's `atMs`. Nothing is sent to the guest before this returns: it is
+   * in the middle of an instruction.
+   */
+  told(event: DataView, atMs: number): void {
+    if (!this.#hears) return;
+    this.#nudging ??= setTimeout(() => this.#nudge(), NUDGE_MS);
+    const decode = event.byteLength >= 2 ? this.#decoders.get(event.getUint16(0, true)) : undefined;
+    if (decode === undefined) return;
+    this.#fields.set(event, 0, event.byteLength);
+    const decoded = decode(this.#fields, Math.max(atMs, this.#startedMs));
+    if (decoded === undefined) return;
+    this.#batch.push(decoded);
+    this.#tell();
+  }
+
+  /** Once until the sample has come. */
+  #nudge(): void {
+    if (this.#hears && this.#version >= 2) this.#trySend(NUDGE, this.#run);
+    else this.#quiet();
   }
 
   /** Ends the channel: nothing is told after this. */
@@ -195,16 +233,24 @@ export class GuestTrace {
     this.#startedMs = this.#readClock()?.atMs ?? 0;
     const payload = new Uint8Array(8);
     new DataView(payload.buffer).setUint32(0, Math.min(Math.max(this.#wanted, 0), 0xffff_ffff), true);
+    new DataView(payload.buffer).setUint32(4, this.#version >= 2 ? TELL_HOST | NO_CHUNK_STATES : 0, true);
     this.#trySend(START, this.#run, payload);
   }
 
   #forget(): void {
+    this.#hears = false;
+    this.#quiet();
     this.#layout = LAYOUT_32;
     this.#formatRecords = [];
     this.#mounts = undefined;
     this.#decoders.clear();
     this.#names.clear();
     this.#targets.clear();
+  }
+
+  #quiet(): void {
+    clearTimeout(this.#nudging);
+    this.#nudging = undefined;
   }
 
   #handle(type: number, id: number, payload: Uint8Array): void {
@@ -226,7 +272,8 @@ export class GuestTrace {
         this.#sample(payload);
         break;
       case STOPPED:
-        this.#isOn = false;
+        this.#isOn = this.#hears = false;
+        this.#quiet();
         this.#tell();
         if (this.#wanted === undefined) {
           this.#stopping?.resolve();
@@ -234,7 +281,8 @@ export class GuestTrace {
         }
         break;
       case ERROR:
-        this.#isOn = false;
+        this.#isOn = this.#hears = false;
+        this.#quiet();
         this.#refused(`The guest cannot trace: ${printable(payload)}.`);
         break;
       default: // a newer agent, or noise
@@ -243,7 +291,8 @@ export class GuestTrace {
 
   #hello(id: number, version: number): void {
     const isFirst = !this.#available;
-    this.#available = version === TRACE_VERSION;
+    this.#available = version >= 1 && version <= TRACE_VERSION;
+    this.#version = version;
     if (!this.#available) return;
     if (id !== 0) {
       // The answer to a sign of life. It traces nothing yet if this is the first that we hear of it.
@@ -273,6 +322,7 @@ export class GuestTrace {
       if (format && decoder) this.#decoders.set(format.id, decoder);
     }
     this.#formatRecords = kept;
+    this.#hears = true;
   }
 
   #page(payload: Uint8Array): void {
@@ -298,6 +348,7 @@ export class GuestTrace {
       this.#lost(1);
       return;
     }
+    this.#quiet();
     const ticks = view(payload).getUint32(4, true) * 2 ** 32 + view(payload).getUint32(0, true);
     this.#sampled(records(payload.subarray(8)), this.#toMs(ticks, clock));
   }

@@ -34,8 +34,14 @@ describe('a side in the address', () => {
     expect(readSide(params.get('right') ?? '')).toEqual({ replay: 'a b.lnvmtrace' });
   });
 
-  it('takes nothing that it does not know, and no size that is none', () => {
-    expect(readSide('side=right&beside=&size=-3&preset=gc&kernel=x')).toEqual({ preset: 'gc' });
+  it('sets apart what it does not know, and a size that is none', () => {
+    expect(readSide('side=right&beside=&size=-3&preset=gc&kernel=x')).toEqual({
+      preset: 'gc',
+      rest: [
+        ['size', '-3'],
+        ['kernel', 'x'],
+      ],
+    });
     expect(sideUrl('left', {})).toBe('./?side=left');
     expect(sideUrl('right', readSide('preset=gc'))).toBe('./?side=right&preset=gc');
   });
@@ -113,6 +119,20 @@ describe('a link to the page with one lab', () => {
     expect(mistakesIn('?device=nvme&device=x&utm_source=mail&gclid=1')).toEqual({ unknown: ['device'] });
     expect(mistakesIn('?line=nvme&size=much').size).toContain('The size much is not');
     expect(mistakesIn('?preset=gc&size=8G')).toEqual({ unknown: ['size'] });
+    expect(mistakesIn('?preset=gc&line=nvme&name=a')).toEqual({ unknown: ['line', 'name'] });
+    // One sentence for a size of nothing, whatever it says.
+    expect(mistakesIn('?size=0')).toEqual({ unknown: ['size'] });
+    // A preset that there is not leaves the line in force.
+    expect(mistakesIn('?preset=nothing&line=nvme')).toEqual({ unknown: [] });
     expect(mistakesIn('?%%%')).toEqual({ unknown: ['%%%'] });
+  });
+
+  it('of a side is handed on with what means nothing, which the side tells', () => {
+    const query = readSide('line=nvme&size=much&device=x&device=y');
+    expect(query.line).toBe('nvme');
+    const address = new URL(sideUrl('left', query), 'http://localhost/');
+    const { unknown, size } = mistakesIn(address.search);
+    expect(unknown).toEqual(['device']);
+    expect(size).toContain('The size much is not');
   });
 });

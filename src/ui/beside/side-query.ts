@@ -18,12 +18,15 @@ export interface SideQuery {
   readonly name?: string;
   readonly disk?: string;
   readonly replay?: string;
+  /** What it does not understand, for the side itself to say so. */
+  readonly rest?: readonly (readonly [key: string, value: string])[];
 }
 
-/** Takes from an address what a side understands; the rest is left out. */
+/** Takes from an address what a side begins with. */
 export function readSide(text: string): SideQuery {
   const params = new URLSearchParams(text);
   const size = sizeIn(params);
+  const rest = [...params].filter(([key]) => (key === 'size' ? size?.ok !== true : !KEYS.includes(key)));
   const of = (key: string) => params.get(key) ?? undefined;
   const found = {
     preset: of('preset'),
@@ -32,6 +35,7 @@ export function readSide(text: string): SideQuery {
     name: of('name'),
     disk: of('disk'),
     replay: of('replay'),
+    rest: rest.length > 0 ? rest : undefined,
   };
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }
@@ -56,8 +60,10 @@ export function mistakesIn(search: string): { readonly unknown: readonly string[
   const unknown = [...new Set(params.keys())].filter(
     (key) => !KEYS.includes(key) && !DEV_KEYS.includes(key) && !TRACKERS.test(key),
   );
-  if (!params.has('line')) unknown.push(...['size', 'name'].filter((key) => params.has(key)));
-  const size = sizeIn(params);
+  const isPreset = PRESETS.some(({ id }: Preset) => id === params.get('preset'));
+  const needless = isPreset ? ['line', 'size', 'name'] : params.has('line') ? [] : ['size', 'name'];
+  unknown.push(...needless.filter((key) => params.has(key)));
+  const size = needless.includes('size') ? undefined : sizeIn(params);
   return { unknown, ...(size && !size.ok && { size: size.error }) };
 }
 
@@ -69,10 +75,11 @@ export function withoutWish(address: URL): URL {
 }
 
 /** The inverse of {@link readSide}. */
-export function writeSide({ preset, line, sizeBytes, name, disk, replay }: SideQuery): string {
+export function writeSide({ preset, line, sizeBytes, name, disk, replay, rest = [] }: SideQuery): string {
   const params = new URLSearchParams();
   const pairs = { preset, line, size: sizeBytes, name, disk, replay };
   for (const [key, value] of Object.entries(pairs)) if (value !== undefined) params.set(key, String(value));
+  for (const [key, value] of rest) params.append(key, value);
   return params.toString();
 }
 
