@@ -112,8 +112,8 @@ const listOf = <T>(waiting: T | readonly T[]): readonly T[] => (isList(waiting) 
 /**
  * Joins what the guest's agent tells (who queued which block, who dirtied which page) with what was written on
  * the wire, so that each sector carries its process. pblk writes each block that is queued exactly once, and blocks
- * of one address in their order; so the two are matched one to one, whichever is heard of first: the agent's
- * events come some ten milliseconds late, and what is queued may stay in pblk's buffer for long. Without an agent
+ * of one address in their order; so the two are matched one to one, whichever is heard of first: what is queued may
+ * stay in pblk's buffer for long, and events of a kernel that does not tell them itself come late. Without an agent
  * the wire's own guess stands.
  */
 export class Causes {
