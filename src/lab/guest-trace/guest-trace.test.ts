@@ -143,7 +143,14 @@ function lab() {
   trace.onevents = (batch) => batches.push(batch);
   const say = (type: number, id: number, payload?: Uint8Array): void =>
     trace.receive(encodeFrame(type, id, payload));
-  return { clock, frames, trace, batches, say, hello: (version = 1) => say(HELLO, 0, Uint8Array.from([version, 0, 0, 0])) };
+  return {
+    clock,
+    frames,
+    trace,
+    batches,
+    say,
+    hello: (version = 1) => say(HELLO, 0, Uint8Array.from([version, 0, 0, 0])),
+  };
 }
 
 const sampleAt = (ticks: number, entries: Record<string, string>): Uint8Array =>
