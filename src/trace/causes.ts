@@ -198,11 +198,7 @@ export class Causes {
         this.names.set(event.pid, event.comm);
         break;
       case 'line':
-        if (event.state === 'OPEN' && !this.targets.has(event.disk)) {
-          this.opened.push(event);
-          if (this.opened.length > MAX_OPENED) this.opened.shift();
-        }
-        this.tryOpened();
+        this.lineChanged(event);
         break;
       case 'sample':
         this.sampled(event);
@@ -303,6 +299,14 @@ export class Causes {
     const live = this.model.targets.filter((t) => t.live);
     if (targets.length === 1 && live.length === 1 && only && live[0]) this.identify(only.disk, live[0]);
     this.tryEarly();
+  }
+
+  private lineChanged(event: GuestLine): void {
+    if (event.state === 'OPEN' && !this.targets.has(event.disk)) {
+      this.opened.push(event);
+      if (this.opened.length > MAX_OPENED) this.opened.shift();
+    }
+    this.tryOpened();
   }
 
   /** The kernel may tell of a line before its head is on the wire, or after. */

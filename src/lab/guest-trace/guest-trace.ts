@@ -232,20 +232,25 @@ export class GuestTrace {
     this.#forget();
     this.#startedMs = this.#readClock()?.atMs ?? 0;
     const payload = new Uint8Array(8);
-    new DataView(payload.buffer).setUint32(0, Math.min(Math.max(this.#wanted, 0), 0xffff_ffff), true);
-    new DataView(payload.buffer).setUint32(4, this.#version >= 2 ? TELL_HOST | NO_CHUNK_STATES : 0, true);
+    const fields = view(payload);
+    fields.setUint32(0, Math.min(Math.max(this.#wanted, 0), 0xffff_ffff), true);
+    fields.setUint32(4, this.#version >= 2 ? TELL_HOST | NO_CHUNK_STATES : 0, true);
     this.#trySend(START, this.#run, payload);
   }
 
   #forget(): void {
-    this.#hears = false;
-    this.#quiet();
+    this.#hearNoMore();
     this.#layout = LAYOUT_32;
     this.#formatRecords = [];
     this.#mounts = undefined;
     this.#decoders.clear();
     this.#names.clear();
     this.#targets.clear();
+  }
+
+  #hearNoMore(): void {
+    this.#hears = false;
+    this.#quiet();
   }
 
   #quiet(): void {
@@ -272,8 +277,8 @@ export class GuestTrace {
         this.#sample(payload);
         break;
       case STOPPED:
-        this.#isOn = this.#hears = false;
-        this.#quiet();
+        this.#isOn = false;
+        this.#hearNoMore();
         this.#tell();
         if (this.#wanted === undefined) {
           this.#stopping?.resolve();
@@ -281,8 +286,8 @@ export class GuestTrace {
         }
         break;
       case ERROR:
-        this.#isOn = this.#hears = false;
-        this.#quiet();
+        this.#isOn = false;
+        this.#hearNoMore();
         this.#refused(`The guest cannot trace: ${printable(payload)}.`);
         break;
       default: // a newer agent, or noise

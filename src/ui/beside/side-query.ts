@@ -60,11 +60,16 @@ export function mistakesIn(search: string): { readonly unknown: readonly string[
   const unknown = [...new Set(params.keys())].filter(
     (key) => !KEYS.includes(key) && !DEV_KEYS.includes(key) && !TRACKERS.test(key),
   );
-  const isPreset = PRESETS.some(({ id }: Preset) => id === params.get('preset'));
-  const needless = isPreset ? ['line', 'size', 'name'] : params.has('line') ? [] : ['size', 'name'];
+  const needless = needlessKeys(params);
   unknown.push(...needless.filter((key) => params.has(key)));
   const size = needless.includes('size') ? undefined : sizeIn(params);
   return { unknown, ...(size && !size.ok && { size: size.error }) };
+}
+
+/** Keys that say something of a line, and a line, where there is none or another one is taken. */
+function needlessKeys(params: URLSearchParams): string[] {
+  if (PRESETS.some(({ id }: Preset) => id === params.get('preset'))) return ['line', 'size', 'name'];
+  return params.has('line') ? [] : ['size', 'name'];
 }
 
 /** An address without what a page begins with. */
