@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { BuildOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { bootStates } from './src/offline/boot-states-plugin.ts';
+import { keptByName } from './src/offline/kept-by-name-plugin.ts';
 import { offline } from './src/offline/plugin.ts';
 
 /** The policy of public/_headers, so that the preview, and with it every end-to-end test, runs under it. */
@@ -26,7 +27,7 @@ const quiet: Bundler = {
 export default defineConfig({
   // Relative, so that the built site works from any sub-path.
   base: './',
-  plugins: [svelte(), bootStates(), offline()],
+  plugins: [svelte(), bootStates(), offline(), keptByName()],
   worker: { format: 'es', rolldownOptions: quiet },
   build: { target: 'es2022', outDir: 'dist', chunkSizeWarningLimit: 1200, rolldownOptions: quiet },
   preview: { port: 4173, strictPort: true, headers: { 'Content-Security-Policy': policy } },
@@ -36,7 +37,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'workers/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['**/*.guest.test.ts'],
           // Long for any of them, and short for one that hangs: a busy machine must not fail a test.
           testTimeout: 30_000,

@@ -5,15 +5,11 @@ import { readSide, withoutWish, type SideId } from './ui/beside/side-query.ts';
 import { tellMistakes, wishOf, wishOfLink } from './ui/beside/side-start.ts';
 import { makeLabApi } from './ui/lab-api.ts';
 import { keepForOffline } from './ui/keep-for-offline.ts';
+import { pageKind } from './ui/page-kind.ts';
 import { LabState } from './ui/state/lab.svelte.ts';
 import { Preferences } from './ui/state/preferences.svelte.ts';
 
 const target = document.getElementById('app');
-/** A recording to show instead of a lab: the page then starts no machine, and fetches nothing of one. */
-const query = new URLSearchParams(location.search);
-const replay = query.get('replay');
-/** This page is one of the two that another one holds. */
-const side = query.get('side');
 
 /** Each imported by a function of its own: in one expression the build gives both the style sheets of one. */
 const lowers = {
@@ -21,12 +17,20 @@ const lowers = {
   replay: () => import('./ui/views/RecordingTabs.svelte'),
 };
 
-// public/browser-check.js has already said what is missing.
-if (target && document.documentElement.dataset['unsupported'] === undefined) {
-  if (query.has('beside')) void showBeside(target);
-  else if (side === 'left' || side === 'right') void showSide(new LabState(), target, side);
-  else if (replay === null) void showLab(new LabState(), target);
-  else void showReplay(new LabState(), target, replay);
+if (target) void show(target);
+
+function show(target: HTMLElement): Promise<void> {
+  const page = pageKind(location.search);
+  switch (page.kind) {
+    case 'beside':
+      return showBeside(target);
+    case 'side':
+      return showSide(new LabState(), target, page.id);
+    case 'replay':
+      return showReplay(new LabState(), target, page.url);
+    case 'lab':
+      return showLab(new LabState(), target);
+  }
 }
 
 /** The two pages come in parts of their own: a replay needs neither terminal nor emulator. */
@@ -74,6 +78,7 @@ async function showSide(lab: LabState, target: HTMLElement, id: SideId): Promise
 /** The page that holds two: it has no lab of its own. */
 async function showBeside(target: HTMLElement): Promise<void> {
   const { default: Beside } = await import('./ui/views/Beside.svelte');
+  const query = new URLSearchParams(location.search);
   const of = (id: SideId) => readSide(query.get(id) ?? '');
   const pair = query.has('left') || query.has('right') ? { left: of('left'), right: of('right') } : undefined;
   mount(Beside, { target, props: { prefs: new Preferences(), pair } });

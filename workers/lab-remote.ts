@@ -33,7 +33,7 @@ export interface RemoteParts {
   indexedDb(): Promise<{ catalogue: DiskCatalogue | undefined; reason: string }>;
   /** Where running machines are saved; absent where none can be. */
   readonly savedLabs?: SavedLabs;
-  environment(guestBaseUrl: string): LabEnvironment;
+  readonly environment: LabEnvironment;
 }
 
 /** Frames wait for each other at most so long while nothing happens, so that "writing…" turns into "saved". */
@@ -57,14 +57,14 @@ export class LabServer implements LabRemote {
     this.parts = parts;
   }
 
-  async init(port: MessagePort, guestBaseUrl: string): Promise<void> {
+  async init(port: MessagePort): Promise<void> {
     this.port = port;
     port.onmessage = (event: MessageEvent<PageMessage>) => {
       if (event.data.type !== 'nextFrame') return;
       this.frameWanted = true;
       this.sendFrame();
     };
-    this.lab = new Lab(this.parts.environment(guestBaseUrl), {
+    this.lab = new Lab(this.parts.environment, {
       console: (tty, bytes) => {
         this.keeper?.console(tty, bytes);
         this.sendConsole(tty, bytes);

@@ -1,10 +1,9 @@
 import {
   BOOT_STATES,
   type BootStateList,
-  gunzip,
-  loadBootState,
   loadBootStateList,
-  loadPacked,
+  loadSavedGuest,
+  loadUnpacked,
   type PackedBootState,
   type SavedGuest,
   unpackBootState,
@@ -14,6 +13,7 @@ import {
   type GuestSource,
   loadGuestImages,
   type OnProgress,
+  type PieceListener,
 } from '../src/lab/guest-images.ts';
 import type { LabEnvironment } from '../src/lab/lab.ts';
 import { compileWasm, type WasmSource } from '../src/machine/wasm.ts';
@@ -21,7 +21,7 @@ import { compileWasm, type WasmSource } from '../src/machine/wasm.ts';
 /** A saved guest on its way or here, and who is told how far it is. */
 interface Loading {
   readonly packed: Promise<PackedBootState | undefined>;
-  /** Unpacked ahead, for the first who asks. */
+  /** Unpacked while it came, for the first who asks. */
   ahead: Promise<SavedGuest | undefined> | undefined;
   listener: OnProgress;
 }
@@ -44,10 +44,7 @@ export class SiteGuest implements LabEnvironment {
     this.source = siteFiles(guestBaseUrl);
     this.wasmUrl = wasmUrl;
     this.compile();
-    const usual = this.load(usualMiB);
-    usual.ahead = usual.packed.then((packed) => packed && unpackBootState(packed));
-    // Whoever powers on hears of it.
-    usual.ahead.catch(() => {});
+    this.load(usualMiB);
   }
 
   get wasm(): WasmSource {
@@ -82,8 +79,8 @@ export class SiteGuest implements LabEnvironment {
   private async compilePacked(): Promise<WebAssembly.Module> {
     const { emulator } = await this.states();
     if (emulator === undefined) throw new Error('not packed here');
-    const packed = await loadPacked(this.source, emulator, () => {});
-    return compileWasm({ bytes: await gunzip(packed, emulator.unpackedSize) });
+    const { unpacked } = await loadUnpacked(this.source, emulator, () => {});
+    return compileWasm({ bytes: unpacked });
   }
 
   private states(): Promise<BootStateList> {
@@ -95,35 +92,34 @@ export class SiteGuest implements LabEnvironment {
   private load(memoryMiB: number): Loading {
     const known = this.saved.get(memoryMiB);
     if (known) return known;
-    const packed = this.states().then((list) =>
-      loadBootState(this.source, list, memoryMiB, (...progress) => loading.listener(...progress)),
+    const loaded = this.states().then((list) =>
+      loadSavedGuest(this.source, list, memoryMiB, (...progress) => loading.listener(...progress)),
     );
-    const loading: Loading = { packed, ahead: undefined, listener: () => {} };
+    const packed = loaded.then((saved) => saved?.state);
+    const ahead = loaded.then((saved) => saved?.guest);
+    const loading: Loading = { packed, ahead, listener: () => {} };
     this.saved.set(memoryMiB, loading);
+    // Whoever powers on hears of it.
     packed.catch(() => this.saved.delete(memoryMiB));
+    ahead.catch(() => {});
     return loading;
   }
 }
 
-/** Reads files of the site, counting bytes as they come. */
+/** Reads files of the site, piece by piece. */
 function siteFiles(baseUrl: string): GuestSource {
   return {
-    async read(name, onBytes) {
+    async read(name, listener) {
       const url = new URL(name, baseUrl);
-      let readBytes = 0;
-      const counted = (bytes: number) => {
-        readBytes += bytes;
-        onBytes(bytes);
-      };
       try {
         // The list names files by their contents; it is itself the one that must not be an old one.
-        return await readWhole(url, name === BOOT_STATES ? 'no-cache' : 'default', counted);
+        return await readWhole(url, name === BOOT_STATES ? 'no-cache' : 'default', listener);
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
         // Seen in Chromium, with a small HTTP cache: a body that the service worker reads as well ends in
         // ERR_CACHE_WRITE_FAILURE. Past the cache it comes.
-        onBytes(-readBytes);
-        return readWhole(url, 'no-store', onBytes);
+        listener.again();
+        return readWhole(url, 'no-store', listener);
       }
     },
   };
@@ -132,17 +128,27 @@ function siteFiles(baseUrl: string): GuestSource {
 async function readWhole(
   url: URL,
   cache: RequestCache,
-  onBytes: (bytes: number) => void,
+  listener: PieceListener,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const response = await fetch(url, { cache });
   if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-  const chunks: Uint8Array[] = [];
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
   const reader = response.body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    chunks.push(value);
-    onBytes(value.byteLength);
+    pieces.push(value);
+    listener.piece(value);
   }
-  return new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
+  return joined(pieces);
+}
+
+function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }

@@ -43,10 +43,10 @@ export function nodeEnvironment(folder = guestFolder, states?: string): LabEnvir
 
 function filesOf(folder: string): GuestSource {
   return {
-    async read(name, onBytes) {
-      const bytes = await readFile(join(folder, name));
-      onBytes(bytes.byteLength);
-      return new Uint8Array(bytes);
+    async read(name, listener) {
+      const bytes = new Uint8Array(await readFile(join(folder, name)));
+      listener.piece(bytes);
+      return bytes;
     },
   };
 }

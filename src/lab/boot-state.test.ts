@@ -7,8 +7,10 @@ import {
   bootStateList,
   loadBootState,
   loadBootStateList,
+  loadSavedGuest,
   unpackBootState,
 } from './boot-state.ts';
+import type { PieceListener } from './guest-images.ts';
 
 const state = new Uint8Array(300_000).map((_, i) => (i * i) >> 7);
 const packed = new Uint8Array(gzipSync(state));
@@ -27,11 +29,11 @@ const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
 function site(files: Record<string, Uint8Array<ArrayBuffer>>) {
   return {
-    read: async (name: string, onBytes: (count: number) => void) => {
+    read: async (name: string, { piece }: PieceListener) => {
       const bytes = files[name];
       if (bytes === undefined) throw new Error('the server answered 404');
-      onBytes(bytes.length >> 1);
-      onBytes(bytes.length - (bytes.length >> 1));
+      piece(bytes.subarray(0, bytes.length >> 1));
+      piece(bytes.subarray(bytes.length >> 1));
       return bytes;
     },
   };
@@ -84,6 +86,38 @@ describe('a saved guest', () => {
     await expect(unpackBootState({ entry, packed: damaged })).rejects.toThrow('cannot be unpacked');
     const short = packed.slice(0, 1000);
     await expect(unpackBootState({ entry, packed: short })).rejects.toThrow('cannot be unpacked');
+  });
+
+  it('is unpacked while it comes, also when it comes once more', async () => {
+    const file = { [BOOT_STATES]: json(bootStateList([entry])), [entry.name]: packed };
+    const usual = site(file);
+    const source = {
+      read(name: string, listener: PieceListener) {
+        if (name === entry.name) {
+          listener.piece(packed.slice(0, 1000));
+          listener.again();
+        }
+        return usual.read(name, listener);
+      },
+    };
+    const doneBytes: number[] = [];
+    const list = await loadBootStateList(source);
+    const loaded = await loadSavedGuest(source, list, 128, (done) => doneBytes.push(done));
+    expect(loaded?.guest.machine.bytes).toEqual(state);
+    expect(loaded?.state).toEqual({ entry, packed });
+    expect(doneBytes).toEqual([1000, 0, packed.length >> 1, packed.length]);
+    expect(await loadSavedGuest(source, list, 256, () => {})).toBeUndefined();
+  });
+
+  it.each<[string, Partial<BootStateEntry>, Uint8Array<ArrayBuffer>, string]>([
+    ['cut short', {}, packed.slice(0, -9), 'is damaged'],
+    ['changed', {}, packed.map((b, i) => (i === 5000 ? b ^ 1 : b)), 'is damaged (wrong checksum)'],
+    ['longer than it says', { unpackedSize: 5 }, packed, 'cannot be unpacked'],
+  ])('that is %s is refused while it comes', async (_what, change, bytes, sentence) => {
+    const one = { ...entry, ...change };
+    const source = site({ [BOOT_STATES]: json(bootStateList([one])), [one.name]: bytes });
+    const list = await loadBootStateList(source);
+    await expect(loadSavedGuest(source, list, 128, () => {})).rejects.toThrow(sentence);
   });
 
   it('that is missing is told with the reason', async () => {

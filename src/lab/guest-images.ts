@@ -14,9 +14,31 @@ export interface GuestImages {
   readonly cmdline: string;
 }
 
-/** Where the files are: reads one whole, telling of bytes as they come. Rejects if it is not there. */
+/** Hears of a file while it comes. */
+export interface PieceListener {
+  piece(bytes: Uint8Array<ArrayBuffer>): void;
+  /** It comes from its beginning once more: the pieces so far are of no use. */
+  again(): void;
+}
+
+/** Where the files are: reads one whole, and tells of its pieces as they come. Rejects if it is not there. */
 export interface GuestSource {
-  read(name: string, onBytes: (count: number) => void): Promise<Uint8Array<ArrayBuffer>>;
+  read(name: string, listener: PieceListener): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Counts the bytes of a file while it comes. */
+export function counting(onBytes: (count: number) => void): PieceListener {
+  let doneBytes = 0;
+  return {
+    piece({ byteLength }) {
+      doneBytes += byteLength;
+      onBytes(byteLength);
+    },
+    again() {
+      onBytes(-doneBytes);
+      doneBytes = 0;
+    },
+  };
 }
 
 /** How far a file, or a set of them, is loaded. */
@@ -73,7 +95,7 @@ async function readOne(
   onBytes: (count: number) => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    return await source.read(name, onBytes);
+    return await source.read(name, counting(onBytes));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new LabError(

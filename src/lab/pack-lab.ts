@@ -14,7 +14,8 @@
  * | 32     | 4    | CRC-32 of bytes 0 to 31                      |
  */
 import { crc32 } from '../storage/checksum.ts';
-import { gunzip, MAX_UNPACKED_BYTES } from './boot-state.ts';
+import { MAX_UNPACKED_BYTES } from './boot-state.ts';
+import { gunzip } from './gunzip.ts';
 import { LabError } from './errors.ts';
 import { readSavedLab, type SavedLab } from './saved-lab.ts';
 

@@ -131,8 +131,8 @@ export interface WatchOptions {
 
 /** Errors cross comlink as plain objects with a sentence; the page shows `message` as it is. */
 export interface LabRemote {
-  /** Must be called first: the port for {@link WorkerMessage}, and where the guest's files are (absolute URL ending in '/'). */
-  init(port: MessagePort, guestBaseUrl: string): Promise<void>;
+  /** Must be called first: the port for {@link WorkerMessage}. */
+  init(port: MessagePort): Promise<void>;
   storage(): Promise<StorageInfo>;
   /** Asks the browser not to purge; true if it agreed. */
   persistStorage(): Promise<boolean>;

@@ -37,7 +37,7 @@ function start(answers?: object) {
   const worker = new FakeWorker(answers);
   workers.push(worker);
   const troubled = vi.fn();
-  const connecting = connectTo(worker as unknown as Worker, 'http://x/', { message: () => {}, troubled });
+  const connecting = connectTo(worker as unknown as Worker, { message: () => {}, troubled });
   return { worker, troubled, connecting };
 }
 

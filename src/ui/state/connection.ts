@@ -1,6 +1,7 @@
 import { wrap, transfer } from 'comlink';
 import type { LabRemote, PageMessage, WorkerMessage } from '../../rpc/protocol.ts';
 import { language } from '../text/language.svelte.ts';
+import { takeEmulator } from './emulator-worker.ts';
 
 /** The worker as the page sees it: every call is answered later, or rejects when the worker is gone. */
 export type LabClient = {
@@ -37,18 +38,14 @@ export async function connect(listener: ConnectionListener): Promise<Connection>
     const { connectFake } = await import('../dev/fake-lab.ts');
     return connectFake(listener);
   }
-  // Vite finds workers by this literal.
-  const worker = new Worker(new URL('../../../workers/emulator.worker.ts', import.meta.url), {
-    type: 'module',
-  });
-  return connectTo(worker, new URL('guest/', document.baseURI).href, listener);
+  const { worker, failure } = takeEmulator();
+  const reason = failure();
+  if (reason === undefined) return connectTo(worker, listener);
+  worker.terminate();
+  throw new WorkerGone(reason);
 }
 
-export async function connectTo(
-  worker: Worker,
-  guestBaseUrl: string,
-  listener: ConnectionListener,
-): Promise<Connection> {
+export async function connectTo(worker: Worker, listener: ConnectionListener): Promise<Connection> {
   const calls = new OpenCalls();
   const end = (reason: string): WorkerGone => {
     worker.terminate();
@@ -68,7 +65,7 @@ export async function connectTo(
   const { port1, port2 } = new MessageChannel();
   port1.onmessage = (event: MessageEvent<WorkerMessage>) => listener.message(event.data);
   try {
-    await client.init(transfer(port2, [port2]), guestBaseUrl);
+    await client.init(transfer(port2, [port2]));
   } catch (error) {
     throw error instanceof WorkerGone ? error : end(messageOf(error));
   }
