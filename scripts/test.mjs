@@ -1,5 +1,6 @@
 // `npm test`: everything that has to hold, in the order of its price. Prints what passed and failed, and
 // as its last line "N passed, N failed". `npm test -- unit e2e` runs only the stages named.
+import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
@@ -12,12 +13,10 @@ const reports = join(root, '.cache', 'reports');
 rmSync(reports, { recursive: true, force: true });
 mkdirSync(reports, { recursive: true });
 
-const CAUSES = 'test/causes.guest.test.ts';
-
 /** On two cores vitest would use one. A guest takes a core, and with its tests a gigabyte: four of them are enough. */
 const workers = Math.max(1, Math.min(availableParallelism(), 4));
 
-const vitest = (project, report = project, ...args) => ({
+const vitest = (project) => ({
   command: [
     'npx',
     'vitest',
@@ -25,14 +24,13 @@ const vitest = (project, report = project, ...args) => ({
     '--project',
     project,
     `--maxWorkers=${workers}`,
-    ...args,
     '--reporter=default',
     '--reporter=json',
-    `--outputFile.json=${join(reports, `${report}.json`)}`,
+    `--outputFile.json=${join(reports, `${project}.json`)}`,
   ],
   count: () => {
     const { numPassedTests, numFailedTests, numFailedTestSuites, numTotalTests, testResults } = readReport(
-      `${report}.json`,
+      `${project}.json`,
     );
     // A file that does not load has no failed test, but is a failure.
     return {
@@ -48,15 +46,14 @@ const vitest = (project, report = project, ...args) => ({
 });
 
 const stages = {
-  format: { command: ['npx', 'prettier', '--check', '--log-level=warn', '.'] },
-  lint: { command: ['npx', 'eslint', '.'] },
-  check: { command: ['npm', 'run', '--silent', 'check'] },
-  guest: { command: ['node', 'guest/verify.mjs'] },
+  // Each of these takes one core.
+  format: { command: ['npx', 'prettier', '--check', '--log-level=warn', '.'], beside: true },
+  lint: { command: ['npx', 'eslint', '.'], beside: true },
+  check: { command: ['npm', 'run', '--silent', 'check'], beside: true },
+  guest: { command: ['node', 'guest/verify.mjs'], beside: true },
   unit: vitest('unit'),
   build: { command: ['npx', 'vite', 'build', '--logLevel=warn'] },
-  boot: vitest('guest', 'guest', `--exclude=${CAUSES}`),
-  // It wants 99 % of sectors right, of which beside another guest on two cores one or two in a hundred stay unexplained.
-  causes: vitest('guest', 'causes', CAUSES),
+  boot: vitest('guest'),
   e2e: {
     before: ensureChromium,
     command: ['npx', 'playwright', 'test', '--config', 'e2e/playwright.config.ts'],
@@ -90,30 +87,74 @@ if (unknown) {
   process.exit(2);
 }
 
+const isWanted = (name) => wanted.length === 0 || wanted.includes(name);
+
+/** Runs a command beside others; what it says is shown when it has ended. Resolves to its status. */
+function runBeside(name, [command, ...args]) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, shell: process.platform === 'win32' });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (output += piece));
+    const end = (status) => {
+      console.log(`\n── ${name} ──\n${output.trimEnd()}`);
+      resolve(status);
+    };
+    child.on('error', (error) => {
+      output += `${command} could not be started (${error.message}); is it installed?`;
+      end(1);
+    });
+    child.on('close', (status) => end(status ?? 1));
+  });
+}
+
+/** Those that take one core each, as many at once as there are cores. Their results by name. */
+async function allBeside() {
+  const results = new Map();
+  const waiting = Object.entries(stages).filter(([name, { beside }]) => beside && isWanted(name));
+  if (waiting.length > 0) console.log(`\n── ${waiting.map(([name]) => name).join(', ')} … ──`);
+  const next = async () => {
+    for (let stage; (stage = waiting.shift());) {
+      const [name, { command }] = stage;
+      const started = Date.now();
+      results.set(name, { status: await runBeside(name, command), ms: Date.now() - started });
+    }
+  };
+  await Promise.all(Array.from({ length: workers }, next));
+  return results;
+}
+
+function runAlone(name, { before, command: [command, ...args], env }) {
+  console.log(`\n── ${name} ──`);
+  const started = Date.now();
+  before?.();
+  const status = run(command, args, { env: { ...process.env, ...env } });
+  return { status, ms: Date.now() - started };
+}
+
+/** What passed and failed: what the stage counts, else the stage itself. */
+function countOf(name, { count }, status) {
+  if (!count) return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+  try {
+    const counted = count();
+    return status !== 0 && counted.failed === 0 ? { ...counted, failed: 1 } : counted;
+  } catch (error) {
+    console.error(`The report of ${name} cannot be read (${error.message}).`);
+    return { passed: 0, failed: 1 };
+  }
+}
+
+const beside = await allBeside();
 let passed = 0;
 let failed = 0;
 const lines = [];
 for (const [name, stage] of Object.entries(stages)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  console.log(`\n── ${name} ──`);
-  const started = Date.now();
-  stage.before?.();
-  const [command, ...args] = stage.command;
-  const status = run(command, args, { env: { ...process.env, ...stage.env } });
-  let count = { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
-  if (stage.count) {
-    try {
-      count = stage.count();
-      if (status !== 0 && count.failed === 0) count.failed = 1;
-    } catch (error) {
-      console.error(`The report of ${name} cannot be read (${error.message}).`);
-      count = { passed: 0, failed: 1 };
-    }
-  }
+  if (!isWanted(name)) continue;
+  const { status, ms } = beside.get(name) ?? runAlone(name, stage);
+  const count = countOf(name, stage, status);
   passed += count.passed;
   failed += count.failed;
   lines.push(
-    `${count.failed ? '✗' : '✓'} ${name.padEnd(7)} ${count.passed} passed, ${count.failed} failed, ${Math.round((Date.now() - started) / 1000)} s`,
+    `${count.failed ? '✗' : '✓'} ${name.padEnd(7)} ${count.passed} passed, ${count.failed} failed, ${Math.round(ms / 1000)} s`,
     ...(count.names ?? []).map((test) => `    ✗ ${test}`),
   );
 }

@@ -18,22 +18,25 @@ const master = (image: string, device = 'ms=16') =>
   `qemu-img create -f ocssd -o ${image} ocssd.img\n-device nvme,drive=d,serial=test,${device}`;
 const next = (namespace: string) => `-device ocssd,serial=test -device ocssd-ns,drive=d,${namespace}`;
 
+const isMatrix = process.env['MATRIX'] === '1';
+
 const cases: readonly Case[] = [
   // Measured before: 109,568 sectors, and 95,872 with packed metadata.
   {
     line: next('num_grp=1,num_pu=4,num_chk=64,clba=512,ms=16,mw_cunits=32'),
     always: true,
-    ranges: [
-      [0, 3],
-      [1, 2],
-      [0, 0],
-    ],
+    ranges: isMatrix
+      ? [
+          [0, 3],
+          [1, 2],
+          [0, 0],
+        ]
+      : [[1, 2]],
   },
   { line: next('num_grp=1,num_pu=4,num_chk=64,clba=512,ms=0,mw_cunits=32'), ranges: [[0, 3]] },
   // Unbalanced, then from inside a group into the next.
   {
     line: master('num_grp=2,num_pu=4,num_chk=60,num_sec=256'),
-    always: true,
     ranges: [
       [0, 7],
       [0, 3],
@@ -96,7 +99,7 @@ dd if=/tmp/in of=/dev/mydevice bs=1M conv=fsync 2>/dev/null
 echo 3 > /proc/sys/vm/drop_caches
 dd if=/dev/mydevice bs=1M count=4 2>/dev/null | cmp - /tmp/in`;
 
-describe.each(cases.filter(({ always }) => always === true || process.env['MATRIX'] === '1'))(
+describe.each(cases.filter(({ always }) => always === true || isMatrix))(
   '$line',
   ({ line, sizeMiB, ranges }) => {
     it('does what the report says', () =>

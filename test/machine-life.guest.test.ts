@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { boot, line12 } from './boot.ts';
+import { isLong } from './long.ts';
 
 const plain = 'nvme,serial=plain,lver=0';
 
@@ -13,7 +14,7 @@ async function until(condition: () => boolean, ms = 30_000): Promise<void> {
 }
 
 describe('a lab with a plain NVMe disk', () => {
-  it('reads what it wrote, also after the plug was pulled', async () => {
+  it.runIf(isLong)('reads what it wrote, also after the plug was pulled', async () => {
     const guest = await boot({ line: plain, sizeMiB: 256 });
     try {
       expect(await guest.run('lsblk -b -n -o SIZE /dev/nvme0n1')).toContain(String(256 * 2 ** 20));

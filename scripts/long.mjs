@@ -1,0 +1,19 @@
+// `npm run test:long`: tests of `npm test` that take too long for every landing. Run it before an issue is called resolved.
+import { ensureInstalled, run } from './ensure-installed.mjs';
+
+ensureInstalled();
+const { ensureChromium } = await import('./chromium.mjs');
+ensureChromium();
+const env = { ...process.env, LONG: '1' };
+const npx = (...args) => {
+  if (run('npx', args, { env }) !== 0) process.exitCode = 1;
+};
+npx('vite', 'build', '--logLevel=warn');
+npx(
+  'vitest',
+  'run',
+  '--project',
+  'guest',
+  ...['nvme-cli', 'lnvm', 'machine-life', 'resume'].map((name) => `test/${name}.guest`),
+);
+npx('playwright', 'test', '--config', 'e2e/playwright.config.ts', 'persistence');
