@@ -53,6 +53,12 @@ export class ByteWriter {
     this.varint(value < 0 ? -2 * value - 1 : 2 * value);
   }
 
+  /** Any number, exactly (IEEE 754, binary64). */
+  f64(value: number): void {
+    float.setFloat64(0, value, true);
+    this.raw(floatBytes);
+  }
+
   raw(source: Uint8Array): void {
     this.room(source.length);
     this.bytes.set(source, this.at);
@@ -146,6 +152,11 @@ export class ByteReader {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 
+  f64(): number {
+    floatBytes.set(this.raw(floatBytes.length));
+    return float.getFloat64(0, true);
+  }
+
   /** A view into the recording, not a copy. */
   raw(count: number): Uint8Array {
     if (count > this.bytes.length - this.at)
@@ -161,5 +172,7 @@ export class ByteReader {
   }
 }
 
+const floatBytes = new Uint8Array(8);
+const float = new DataView(floatBytes.buffer);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

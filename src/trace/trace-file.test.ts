@@ -117,6 +117,19 @@ describe('a recording file', () => {
     await expect(refused).rejects.toThrow(message);
   });
 
+  it('is read in version 1 too, and not in a later one', async () => {
+    const file = await writeTraceFile(recorded(), HEAD);
+    const inVersion = (version: number): Uint8Array => {
+      const bytes = file.slice();
+      bytes[8] = version;
+      new DataView(bytes.buffer).setUint32(bytes.length - 4, crc32(bytes.subarray(0, -4)), true);
+      return bytes;
+    };
+    expect((await readTraceFile(inVersion(1))).head).toEqual(HEAD);
+    for (const version of [0, 3])
+      await expect(readTraceFile(inVersion(version))).rejects.toThrow(`has version ${version} of the format`);
+  });
+
   it('refuses what unpacks to gigabytes', async () => {
     const zeros = new Uint8Array(300 * 1024 * 1024);
     const stream = new Blob([zeros]).stream().pipeThrough(new CompressionStream('deflate-raw'));

@@ -9,7 +9,7 @@ import { Recording } from './recording.ts';
  * A recording as a file (numbers little-endian):
  *
  *     8  magic "LNVMTRC\n"
- *     1  version, 1
+ *     1  version, 2; 1 has every event of the guest as JSON
  *     1  0 the body is as it is, 1 it is deflated (RFC 1951)
  *     2  0
  *     4  bytes of the head
@@ -19,7 +19,7 @@ import { Recording } from './recording.ts';
  *     4  CRC-32 (IEEE 802.3) of all before
  */
 const MAGIC = [0x4c, 0x4e, 0x56, 0x4d, 0x54, 0x52, 0x43, 0x0a];
-const VERSION = 1;
+const VERSION = 2;
 const FIXED_BYTES = 24;
 const MAX_HEAD_BYTES = 64 * 1024;
 /** Of a body that was inflated; what is longer was not saved by this page. */
@@ -64,9 +64,10 @@ export async function readTraceFile(bytes: Uint8Array): Promise<{ head: FileHead
     throw new TraceError(
       'This is not a recording of LightNVM Lab; open a file that its “Save recording” has made.',
     );
-  if (bytes[8] !== VERSION)
+  const version = bytes[8] as number;
+  if (version === 0 || version > VERSION)
     throw new TraceError(
-      `The recording has version ${bytes[8]} of the format and this page reads version ${VERSION}.`,
+      `The recording has version ${version} of the format and this page reads up to version ${VERSION}.`,
     );
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headEnd = 16 + view.getUint32(12, true);
