@@ -19,8 +19,10 @@ ensureInstalled();
 const built = join(root, 'dist', 'index.html');
 const sources = ['src', 'workers', 'public', 'index.html', 'vite.config.ts', 'package-lock.json'];
 if (!existsSync(built) || sources.some((path) => newest(join(root, path)) > newest(built))) {
-  console.log('Building the site …');
-  if (run('npx', ['vite', 'build']) !== 0) giveUp('The site could not be built: see the lines above.');
+  console.log('Building the site (half a minute the first time) …');
+  // Warnings and errors only: what the files are called says nothing to who wants to see the page.
+  if (run('npx', ['vite', 'build', '--logLevel=warn']) !== 0)
+    giveUp('The site could not be built: see the lines above.');
 }
 
 const { preview } = await import('vite');
