@@ -5,7 +5,7 @@ import { readSide, withoutWish, type SideId } from './ui/beside/side-query.ts';
 import { tellMistakes, wishOf, wishOfLink } from './ui/beside/side-start.ts';
 import { makeLabApi } from './ui/lab-api.ts';
 import { keepForOffline } from './ui/keep-for-offline.ts';
-import { pageKind } from './ui/page-kind.ts';
+import { hasLab, pageKind } from './ui/page-kind.ts';
 import { LabState } from './ui/state/lab.svelte.ts';
 import { Preferences } from './ui/state/preferences.svelte.ts';
 
@@ -62,7 +62,7 @@ async function showReplay(lab: LabState, target: HTMLElement, url: string): Prom
 /** One of two: a lab, or a recording, without what both have in common. */
 async function showSide(lab: LabState, target: HTMLElement, id: SideId): Promise<void> {
   const wanted = readSide(location.search);
-  const isLab = wanted.replay === undefined;
+  const isLab = hasLab(location.search);
   const started = isLab ? lab.start(wishOf(id, wanted)) : Promise.resolve();
   tellMistakes(lab, location.search);
   const prefs = new Preferences();

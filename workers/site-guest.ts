@@ -16,6 +16,7 @@ import {
   type PieceListener,
 } from '../src/lab/guest-images.ts';
 import type { LabEnvironment } from '../src/lab/lab.ts';
+import { joined } from '../src/storage/joined.ts';
 import { compileWasm, type WasmSource } from '../src/machine/wasm.ts';
 
 /** A saved guest on its way or here, and who is told how far it is. */
@@ -132,23 +133,15 @@ async function readWhole(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const response = await fetch(url, { cache });
   if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const pieces: Uint8Array[] = [];
+  let length = 0;
   const reader = response.body.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
     pieces.push(value);
+    length += value.length;
     listener.piece(value);
   }
-  return joined(pieces);
-}
-
-function joined(pieces: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joined(pieces, length);
 }

@@ -1,4 +1,5 @@
 /** Raw deflate (RFC 1951) of one part at a time, by what browsers and Node have built in. */
+import { joined } from './joined.ts';
 
 /** The bytes made smaller; undefined where that is not possible here or not worth it. */
 export async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array | undefined> {
@@ -73,14 +74,4 @@ async function pass(
     await reader.cancel().catch(() => undefined);
     return;
   }
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
