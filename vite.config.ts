@@ -41,6 +41,7 @@ export default defineConfig({
           exclude: ['**/*.guest.test.ts'],
           // Long for any of them, and short for one that hangs: a busy machine must not fail a test.
           testTimeout: 30_000,
+          expect: { poll: { timeout: 10_000 } },
         },
       },
       {
@@ -51,6 +52,8 @@ export default defineConfig({
           include: ['test/**/*.guest.test.ts', 'src/**/*.guest.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          // A guest beside another one, on a machine that does other things too, takes its time.
+          expect: { poll: { timeout: 30_000 } },
         },
       },
     ],

@@ -223,11 +223,14 @@ test('1.2 and 2.0 get one command, and are scrubbed together', async ({ page }) 
     expect((await beside.words(side)).join()).toMatch(/1 open/);
   }
 
-  // Scrub the left one to its beginning, then to where its first user's data was written.
-  await beside.scrub('left', 'Home');
-  for (const side of ['left', 'right'] as const) {
-    await expect(beside.frame(side).getByTestId('time-live')).toBeVisible();
+  // Each scrubbed to its beginning: the other is there, as long after its own power-on. One that was switched on
+  // later may have had its first write by then.
+  for (const side of ['right', 'left'] as const) {
+    await beside.scrub(side, 'Home');
+    for (const shown of ['left', 'right'] as const)
+      await expect(beside.frame(shown).getByTestId('time-live')).toBeVisible();
     await expect.poll(async () => (await beside.words(side)).join()).not.toMatch(/open|closed/);
+    await expect.poll(async () => (await beside.sinceUs('left')) - (await beside.sinceUs('right'))).toBe(0);
   }
   await page.getByTestId('link-zero').selectOption('firstWrite');
   const first = await beside.frame('left').evaluate(async () => {
