@@ -56,10 +56,11 @@ describe('a catalogue of one file', () => {
     for (const [text, code] of [
       ['', 'corrupt'],
       ['something else entirely', 'corrupt'],
-      ['LNVMDISK\u0004\u0000\u0000\u0000\u0000\u0000\u0000\u0000', 'version'],
+      ['LNVMDISK\u0005\u0000\u0000\u0000\u0000\u0000\u0000\u0000', 'version'],
       ['LNVMDISK\u0001\u0000\u0000\u0000\u0000\u0000\u0000\u0000', 'corrupt'],
       ['LNVMDISK\u0002\u0000\u0000\u0000\u0000\u0000\u0000\u0000', 'corrupt'],
       ['LNVMDISK\u0003\u0000\u0000\u0000\u0000\u0000\u0000\u0000', 'corrupt'],
+      ['LNVMDISK\u0004\u0000\u0000\u0000\u0000\u0000\u0000\u0000', 'corrupt'],
     ]) {
       writeFileSync(path, text as string, 'latin1');
       await expect(catalogue.open('media.img')).rejects.toMatchObject({ name: 'StoreError', code });

@@ -11,6 +11,9 @@ import {
   commitOf as commitIn,
   decodeJournal,
   encodeJournal,
+  isJoined,
+  journalBytes,
+  recordIn,
   SETTLE_AFTER_COMMITS,
 } from './indexeddb/journal.ts';
 import { INDEX_PAGES, JOURNAL, PIECES } from './indexeddb/layout.ts';
@@ -33,6 +36,11 @@ const put = (value: number, ...units: number[]): MediaCommit => ({
   erased: [],
   units: units.map((unit) => ({ unit, bytes: filled(value) })),
   shards: [{ shard: value % 3, bytes: new Uint8Array(8).fill(value) }],
+});
+/** Too long beside the units for a record before them. */
+const withLongTable = (commit: MediaCommit): MediaCommit => ({
+  ...commit,
+  shards: [...commit.shards, { shard: 9, bytes: new Uint8Array(20_000) }],
 });
 const erase = (first: number, count: number): MediaCommit => ({
   erased: [{ first, count }],
@@ -108,15 +116,29 @@ function meddle<T>(
 
 const keysIn = async (disk: { id: string }, store: string, generation = 1): Promise<number[]> =>
   (await meddle(disk, store, (of) => of.getAllKeys(), generation)) as number[];
-/** Commits that are in the journal and not settled. */
-const journalOf = async (disk: { id: string }, generation = 1): Promise<number[]> => {
-  const slots = (await keysIn(disk, 'map', generation)).filter((key) => key >= JOURNAL);
+/** Where the record of a commit lies: in a slot, or at the beginning of a piece. */
+interface Place {
+  readonly store: 'map' | 'units';
+  readonly key: number;
+}
+/** Commits that are in the journal and not settled, in order. */
+const placesOf = async (disk: { id: string }, generation = 1): Promise<Map<number, Place>> => {
   const stored = (await meddle(disk, 'superblock', (of) => of.get(0), generation)) as { commits: number };
-  const commits: number[] = [];
-  for (const slot of slots)
-    commits.push(commitIn((await meddle(disk, 'map', (of) => of.get(slot), generation)) as Uint8Array));
-  return commits.filter((commit) => commit > stored.commits).sort((a, b) => a - b);
+  const places: (readonly [commit: number, Place])[] = [];
+  for (const [store, first] of [
+    ['map', JOURNAL],
+    ['units', PIECES],
+  ] as const)
+    for (const key of (await keysIn(disk, store, generation)).filter((one) => one >= first)) {
+      const record = (await meddle(disk, store, (of) => of.get(key), generation)) as Uint8Array;
+      if (Buffer.from(record).toString('latin1', 0, 4) !== 'LNVJ') continue;
+      places.push([commitIn(store === 'map' ? record : recordIn(record)), { store, key }]);
+    }
+  return new Map(places.filter(([commit]) => commit > stored.commits).sort(([a], [b]) => a - b));
 };
+const journalOf = async (disk: { id: string }, generation = 1): Promise<number[]> => [
+  ...(await placesOf(disk, generation)).keys(),
+];
 
 /** Many commits of which each is seen in units, shards and counts. */
 const commitOf = (i: number): MediaCommit => {
@@ -344,20 +366,41 @@ describe('a journal that is not what was written', () => {
     'other pieces': (records) => records.set(3, encodeJournal({ ...record(records, 3), pieces: 2 ** 30 })),
   };
 
-  it.each(Object.entries(tampered))('%s: corrupt', async (_what, tamper) => {
+  const journals = [
+    { where: 'slots', store: 'map', commits: [put(1, 0, 1, 2), put(2, 3), put(3, 4)].map(withLongTable) },
+    { where: 'pieces', store: 'units', commits: [put(1, 0, 1, 2), put(2, 3), put(3, 4)] },
+  ] as const;
+  const cases = journals.flatMap((journal) =>
+    Object.entries(tampered).map(([what, tamper]) => ({ ...journal, what, tamper })),
+  );
+  it.each(cases)('in $where, $what: corrupt', async ({ store, commits, tamper }) => {
     const disk = await fresh();
     const { id } = disk.summary;
-    await write(disk, put(1, 0, 1, 2), put(2, 3), { ...put(3, 4), erased: [{ first: 0, count: 1 }] });
-    const keys = await journalOf({ id });
-    expect(keys).toEqual([1, 2, 3]);
+    const [one, two, three] = commits as [MediaCommit, MediaCommit, MediaCommit];
+    await write(disk, one, two, { ...three, erased: [{ first: 0, count: 1 }] });
+    const places = await placesOf({ id });
+    expect([...places.keys()]).toEqual([1, 2, 3]);
+    expect([...places.values()].every((place) => place.store === store)).toBe(true);
     const records: Records = new Map();
-    for (const n of keys) records.set(n, await meddle({ id }, 'map', (map) => map.get(JOURNAL + n)));
+    const units = new Map<number, Uint8Array>();
+    for (const [n, { key }] of places) {
+      const whole = (await meddle({ id }, store, (of) => of.get(key))) as Uint8Array;
+      const record = store === 'map' ? whole : recordIn(whole);
+      records.set(n, record);
+      units.set(n, whole.subarray(record.length));
+    }
     tamper(records);
-    await meddle({ id }, 'map', (map) => {
-      for (const n of keys) map.delete(JOURNAL + n);
-      for (const [n, bytes] of records) map.put(bytes, JOURNAL + n);
-      return undefined;
-    });
+    for (const [n, { key }] of places) {
+      const found = records.get(n);
+      const whole =
+        found instanceof Uint8Array ? Uint8Array.from([...found, ...(units.get(n) ?? [])]) : found;
+      const isThere = records.delete(n);
+      await meddle({ id }, store, (of) => {
+        of.delete(key);
+        return isThere ? of.put(whole, key) : undefined;
+      });
+    }
+    for (const [n, bytes] of records) await meddle({ id }, 'map', (map) => map.put(bytes, JOURNAL + n));
     const later = tab();
     await expect(later.open(id)).rejects.toMatchObject({ name: 'StoreError', code: 'corrupt' });
     await expect(later.fork(id, 'x')).rejects.toMatchObject({ name: 'StoreError', code: 'corrupt' });
@@ -371,21 +414,47 @@ describe('units in pieces', { timeout: 120_000 }, () => {
   it('are what the layer has not got; what is written over has a record of its own', async () => {
     const disk = await fresh();
     await write(disk, put(1, 0, 1, 2, 3, 4), put(2, 9));
-    expect(await keysIn(disk.summary, 'units')).toEqual([9, ...[0, 1, 2, 3].map((n) => PIECES + n)]);
-    // Unit 0 was the only one in the first piece but for a part of unit 1.
+    expect(await keysIn(disk.summary, 'units')).toEqual([0, 1, 2, 3, 4].map((n) => PIECES + n));
+    // Unit 0 was the only one in the first piece but for a part of unit 1; the journal still needs that.
     await write(disk, put(3, 0, 1));
-    expect(await keysIn(disk.summary, 'units')).toEqual([0, 1, 9, ...[1, 2, 3].map((n) => PIECES + n)]);
+    expect(await keysIn(disk.summary, 'units')).toEqual([0, 1, ...[0, 1, 2, 3, 4].map((n) => PIECES + n)]);
     await write(disk, put(4, 1, 5, 6, 7));
-    expect((await keysIn(disk.summary, 'units')).slice(0, 3)).toEqual([0, 1, 9]);
+    expect((await keysIn(disk.summary, 'units')).slice(0, 3)).toEqual([0, 1, PIECES]);
     expect(await valuesOf(disk)).toEqual([3, 4, 1, 1, 1, 4, 4, 4, -1, 2]);
     const reading = Promise.all([0, 1, 2, 6].map((unit) => disk.readUnit(unit)));
     await write(disk, { ...put(5, 2, 3, 4), erased: [{ first: 0, count: 10 }] });
     // Asked for where they were, and answered behind the commit.
     expect((await reading).map((bytes) => bytes?.[0])).toEqual([undefined, undefined, 5, undefined]);
     expect(await valuesOf(disk)).toEqual([-1, -1, 5, 5, 5, -1, -1, -1, -1, -1]);
-    expect(await keysIn(disk.summary, 'units')).toEqual([6, 7].map((n) => PIECES + n));
+    expect(await keysIn(disk.summary, 'units')).toEqual([0, 4, 5, 7, 8].map((n) => PIECES + n));
     await write(disk, erase(0, 5000));
+    expect(await keysIn(disk.summary, 'units')).toEqual([0, 4, 5, 7].map((n) => PIECES + n));
+    // Who finds it so settles the journal.
+    expect(await valuesIn(tab(), disk.summary.id)).toEqual(Array(10).fill(-1));
     expect(await keysIn(disk.summary, 'units')).toEqual([]);
+  });
+
+  it('that the journal alone needs go with the commit that settles it', async () => {
+    const disk = await fresh();
+    for (let i = 0; i < SETTLE_AFTER_COMMITS - 1; i++)
+      await write(disk, { ...put(i, 0, 1), erased: [{ first: 0, count: 2 }] });
+    // Two pieces a commit: the second goes with the next commit, the first stays.
+    const last = 2 * (SETTLE_AFTER_COMMITS - 1) - 1;
+    const firsts = Array.from({ length: SETTLE_AFTER_COMMITS - 1 }, (_, i) => PIECES + 2 * i);
+    expect(await keysIn(disk.summary, 'units')).toEqual([...firsts, PIECES + last]);
+    await write(disk, erase(1, 1));
+    expect(await journalOf(disk.summary)).toEqual([]);
+    expect(await keysIn(disk.summary, 'units')).toEqual([PIECES + last - 1]);
+    expect((await valuesOf(disk)).slice(0, 2)).toEqual([SETTLE_AFTER_COMMITS - 2, -1]);
+    await write(disk, erase(0, 1));
+    expect(await keysIn(disk.summary, 'units')).toEqual([]);
+  });
+
+  it('have no record before them that is long beside them', async () => {
+    const disk = await fresh();
+    await write(disk, withLongTable(put(1, 0, 1, 2, 3)), put(2, 4, 5));
+    expect([...(await placesOf(disk.summary)).values()].map(({ store }) => store)).toEqual(['map', 'units']);
+    expect(await valuesIn(tab(), disk.summary.id)).toEqual([1, 1, 1, 1, 2, 2, -1, -1, -1, -1]);
   });
 
   it('are found while commits go on', async () => {
@@ -417,33 +486,39 @@ describe('units in pieces', { timeout: 120_000 }, () => {
         let disk = await catalogue.open(id);
         // Of each unit its pieces, none for a record of its own.
         const places = new Map<number, number[]>();
+        // Those that begin with a record of the journal stay until that is settled.
+        const heads = new Set<number>();
         let pieces = 0;
         for (const { erased, units, closes } of commits) {
           const bytes = new Uint8Array(few.unitBytes);
           await disk.commit({ erased, units: units.map((unit) => ({ unit, bytes })), shards: [] }, 'relaxed');
           eraseIn(places, erased);
           const isNew = [...new Set(units)].filter((unit) => !places.has(unit));
-          const needed = Math.ceil((isNew.length * sealedBytes) / PIECE_BYTES);
           for (const unit of units) places.set(unit, []);
-          if (needed < isNew.length) {
+          const record = journalBytes({ erased, inPieces: [...new Set(units)], byThemselves: [] }, []);
+          const head = isJoined(record, isNew.length * few.unitBytes) ? record : 0;
+          const needed = Math.ceil((head + isNew.length * sealedBytes) / PIECE_BYTES);
+          if (needed < isNew.length + (head > 0 ? 1 : 0)) {
+            if (head > 0) heads.add(PIECES + pieces);
             isNew.forEach((unit, i) => {
-              const [a, b] = [i * sealedBytes, (i + 1) * sealedBytes - 1].map((at) =>
-                Math.floor(at / PIECE_BYTES),
-              );
+              const from = head + i * sealedBytes;
+              const [a, b] = [from, from + sealedBytes - 1].map((at) => Math.floor(at / PIECE_BYTES));
               places.set(unit, [...new Set([pieces + (a as number), pieces + (b as number)])]);
             });
             pieces += needed;
           }
           if (closes) {
+            heads.clear();
             await disk.close();
             disk = await catalogue.open(id);
           }
-          const keys = new Set<number>();
+          const keys = new Set(heads);
           for (const [unit, at] of places)
             for (const key of at.length === 0 ? [unit] : at.map((n) => PIECES + n)) keys.add(key);
           expect(await keysIn({ id }, 'units')).toEqual([...keys].sort((a, b) => a - b));
         }
         await disk.commit(erase(0, few.totalUnits), 'relaxed');
+        await disk.close();
         expect(await keysIn({ id }, 'units')).toEqual([]);
       }),
       { numRuns: 25 },

@@ -5,6 +5,7 @@ import type { DiskSpec, OpenDisk } from './catalogue.ts';
 import { seal } from './checksum.ts';
 import { FakeLocks } from './fake-locks.ts';
 import { IndexedDbCatalogue } from './indexeddb.ts';
+import { DISK_FORMAT } from './superblock.ts';
 
 /** What only IndexedDB disks can meet; the rest is in contract.test.ts. */
 
@@ -264,7 +265,7 @@ describe('hostile records', () => {
 
   it('of a newer format say so', async () => {
     const { id } = await catalogue.create(spec);
-    await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ format: 4 }, 0));
+    await meddle(diskDatabase({ id }), 'superblock', (store) => store.put({ format: DISK_FORMAT + 1 }, 0));
     await expect(catalogue.open(id)).rejects.toMatchObject({ code: 'version' });
     expect(await catalogue.list()).toMatchObject([
       { id, problem: expect.stringContaining('newer version') as string },

@@ -4,7 +4,9 @@ import { isIndex, randomDiskId, specProblem } from './disk-spec.ts';
 import { newerVersion } from './errors.ts';
 
 /** The format of disks in IndexedDB and in files; docs/disk-format.md describes it. */
-export const DISK_FORMAT = 3;
+export const DISK_FORMAT = 4;
+/** All that can be read. */
+const FORMATS: readonly unknown[] = [1, 2, 3, DISK_FORMAT];
 
 /** The one record that says what a disk is. In IndexedDB an object, in disk files the same as JSON. */
 export interface Superblock extends DiskSpec {
@@ -51,9 +53,9 @@ export function parseSuperblock(record: unknown, expectedId?: string): Superbloc
   const commits = format === 1 ? 0 : field('commits');
   const unitsStored = field('unitsStored');
   const unitsOwn = format === 1 ? undefined : field('unitsOwn');
-  const pieces = format === DISK_FORMAT ? field('pieces') : undefined;
+  const pieces = format === 1 || format === 2 ? undefined : field('pieces');
   if (
-    (format !== 1 && format !== 2 && format !== DISK_FORMAT) ||
+    !FORMATS.includes(format) ||
     typeof id !== 'string' ||
     (expectedId !== undefined && id !== expectedId) ||
     !isIndex(createdAtMs, Number.MAX_SAFE_INTEGER) ||

@@ -4,6 +4,7 @@ import { MAX_PIECES } from '../superblock.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import {
   encodeJournal,
+  isJoined,
   journalBytes,
   MAX_JOURNALLED,
   MOST_JOURNALLED_BYTES,
@@ -13,11 +14,11 @@ import {
   type NumberedShard,
   type Step,
 } from './journal.ts';
-import { LayerState, type LayerChange, type SealedRecord } from './layer-state.ts';
+import { LayerState, type SealedRecord } from './layer-state.ts';
 import { JOURNAL, PIECES } from './layout.ts';
 import { Lazily } from './lazily.ts';
 import { PIECE_BYTES, PieceCutter, piecesOf } from './pieces.ts';
-import { keyRange } from './records.ts';
+import { keyRange, pieceRanges } from './records.ts';
 import type { SealedCommit } from './write-commit.ts';
 
 /** Buffers of units, and of pieces, kept from one commit to the next: 2 MiB of usual ones each. */
@@ -47,24 +48,30 @@ export class CommitSealer {
   seal(state: LayerState, commit: MediaCommit, durability: Durability): PreparedCommit {
     // Of what is put twice the last counts.
     const bytesOf = new Map(commit.units.map(({ unit, bytes }) => [unit, bytes]));
-    const step = placed(state, commit.erased, [...bytesOf.keys()]);
-    const change = state.change(step);
-    const units = new Lazily(this.#sealed(step, bytesOf, state.superblock.pieces ?? 0));
-    const written = { before: state.superblock, units, deleted: this.#deleted(state, commit.erased, change) };
-    const common = { ...written, superblock: change.superblock, isExclusive: this.#isExclusive, durability };
+    // As long wherever the units lie.
+    const all = { erased: commit.erased, inPieces: [...bytesOf.keys()], byThemselves: [] };
+    const lengthBytes = journalBytes(all, commit.shards);
+    const settles = isToSettle(state, lengthBytes);
+    const { step, joins } = placed(state, all.erased, all.inPieces, settles ? undefined : lengthBytes);
+    const change = state.change(step, joins ? lengthBytes : 0);
+    const deleted = [...this.#deleted(state, commit.erased), ...this.#rangesOf(state.freed(change, settles))];
+    const written = { before: state.superblock, superblock: change.superblock, deleted };
+    const common = { ...written, isExclusive: this.#isExclusive, durability };
+    const sealed = (head?: Uint8Array) =>
+      new Lazily(this.#sealed(step, bytesOf, state.superblock.pieces ?? 0, head));
     const shards = commit.shards.map(({ shard, bytes: content }) => [shard, content] as const);
-    const lengthBytes = journalBytes(step, commit.shards);
-    if (isToSettle(state, lengthBytes)) {
+    if (settles) {
       const [pages, table] = [state.unsettledPages(change), state.unsettledShards(shards)];
       return {
-        sealed: { ...common, settles: { pages, table, empties: false } },
+        sealed: { ...common, units: sealed(), settles: { pages, table, empties: false } },
         apply: () => state.apply(change, undefined),
       };
     }
     const record = encodeJournal({ ...step, ...LayerState.counts(change.superblock), shards });
-    const journal = [JOURNAL + slotOf(change.superblock.commits), record] as const;
     const kept = { bytes: lengthBytes, shards: copies(shards, record) };
-    return { sealed: { ...common, journal }, apply: () => state.apply(change, kept) };
+    const slot = [JOURNAL + slotOf(change.superblock.commits), record] as const;
+    const journalled = joins ? { units: sealed(record) } : { units: sealed(), journal: slot };
+    return { sealed: { ...common, ...journalled }, apply: () => state.apply(change, kept) };
   }
 
   /** Units and pieces with their keys. Copies: they go on changing in place, and a commit may have to be repeated. */
@@ -72,10 +79,11 @@ export class CommitSealer {
     { inPieces, byThemselves }: Step,
     bytesOf: ReadonlyMap<number, Uint8Array>,
     firstPiece: number,
+    head: Uint8Array | undefined,
   ): Generator<SealedRecord, void, undefined> {
     let key = PIECES + firstPiece;
-    for (const piece of this.#pieces.cut(inPieces.map((unit) => bytesOf.get(unit) as Uint8Array)))
-      yield [key++, piece];
+    const units = inPieces.map((unit) => bytesOf.get(unit) as Uint8Array);
+    for (const piece of this.#pieces.cut(units, head)) yield [key++, piece];
     for (const [i, unit] of byThemselves.entries()) {
       const bytes = bytesOf.get(unit) as Uint8Array;
       yield [unit, seal(bytes, this.#unit(bytes, i))];
@@ -88,7 +96,7 @@ export class CommitSealer {
     const settles = { pages: state.unsettledPages(), table: state.unsettledShards(), empties: true };
     const rest = {
       units: new Lazily<SealedRecord>([].values()),
-      deleted: [],
+      deleted: this.#rangesOf(state.freed(undefined, true)),
       durability: 'relaxed',
       isExclusive: this.#isExclusive,
     } as const;
@@ -109,8 +117,8 @@ export class CommitSealer {
    * A delete of nothing still costs a millisecond, and GC erases what it has just emptied as well. What is in a layer
    * below is only forgotten.
    */
-  #deleted(state: LayerState, erased: readonly UnitRun[], { index }: LayerChange): IDBKeyRange[] {
-    const ranges = erased.flatMap((run) => {
+  #deleted(state: LayerState, erased: readonly UnitRun[]): IDBKeyRange[] {
+    return erased.flatMap((run) => {
       const held = state.units.trim(run);
       if (held === undefined) return [];
       let [first, last] = [held.first, held.first + held.count - 1];
@@ -118,7 +126,10 @@ export class CommitSealer {
       while (last > first && !state.isByItself(last)) last--;
       return first <= last ? [keyRange(this.#env, first, last)] : [];
     });
-    return [...ranges, ...runsOf(index.freed).map(([a, b]) => keyRange(this.#env, PIECES + a, PIECES + b))];
+  }
+
+  #rangesOf(pieces: readonly number[]): IDBKeyRange[] {
+    return pieceRanges(this.#env, pieces);
   }
 }
 
@@ -126,18 +137,27 @@ export class CommitSealer {
  * What goes where. Units that the layer has not got go into pieces, where that makes fewer records or smaller ones:
  * what is written to flash was erased before, and goes together. What is written over has, from then on, a record of
  * its own: what is written over again and again must not leave pieces behind of which little is needed.
+ * @param journalLength of the commit's record, if there is one: it may lie before the units, and is then no record more
  */
-function placed(state: LayerState, erased: readonly UnitRun[], units: readonly number[]): Step {
+function placed(
+  state: LayerState,
+  erased: readonly UnitRun[],
+  units: readonly number[],
+  journalLength: number | undefined,
+): { readonly step: Step; readonly joins: boolean } {
   const isErased = (unit: number): boolean =>
     erased.some(({ first, count }) => unit >= first && unit < first + count);
   const isNew = (unit: number): boolean => !state.units.has(unit) || isErased(unit);
   const inPieces = units.filter(isNew);
-  const sealedBytes = state.superblock.unitBytes + SEAL_BYTES;
-  const pieces = piecesOf(inPieces.length * sealedBytes);
-  const pays = sealedBytes > PIECE_BYTES ? sealedBytes <= MOST_IN_PIECES : pieces < inPieces.length;
-  if (!pays || (state.superblock.pieces ?? 0) + pieces > MAX_PIECES)
-    return { erased, inPieces: [], byThemselves: units };
-  return { erased, inPieces, byThemselves: units.filter((unit) => !isNew(unit)) };
+  const { unitBytes, pieces: begun = 0 } = state.superblock;
+  const sealedBytes = unitBytes + SEAL_BYTES;
+  const joins = journalLength !== undefined && isJoined(journalLength, inPieces.length * unitBytes);
+  const pieces = piecesOf((joins ? journalLength : 0) + inPieces.length * sealedBytes);
+  const others = inPieces.length + (joins ? 1 : 0);
+  const pays = sealedBytes > PIECE_BYTES ? sealedBytes <= MOST_IN_PIECES : pieces < others;
+  if (!pays || begun + pieces > MAX_PIECES)
+    return { step: { erased, inPieces: [], byThemselves: units }, joins: false };
+  return { step: { erased, inPieces, byThemselves: units.filter((unit) => !isNew(unit)) }, joins };
 }
 
 function isToSettle({ journalled, superblock }: LayerState, nextBytes: number): boolean {
@@ -153,15 +173,4 @@ function isToSettle({ journalled, superblock }: LayerState, nextBytes: number): 
 function copies(shards: readonly NumberedShard[], record: Uint8Array): NumberedShard[] {
   let at = shards.reduce((end, [, { length }]) => end - length, record.length - SEAL_BYTES);
   return shards.map(([shard, { length }]) => [shard, record.subarray(at, (at += length))]);
-}
-
-/** Rising numbers as first and last of each run. */
-function runsOf(numbers: readonly number[]): [first: number, last: number][] {
-  const runs: [number, number][] = [];
-  for (const number of numbers) {
-    const run = runs.at(-1);
-    if (run && run[1] === number - 1) run[1] = number;
-    else runs.push([number, number]);
-  }
-  return runs;
 }

@@ -83,8 +83,10 @@ export class IndexedDbDisk implements OpenDisk {
   async loadTable(): Promise<readonly TableShard[]> {
     if (this.#end !== undefined) throw this.#end;
     return this.#top.connection.use(async (db) => {
-      // Behind a commit that is under way, which has `map` in any case.
-      const all = await transact(db, ['table', 'map'], 'readonly', (tx) => numbered(this.#env, tx, 'table'));
+      // Behind a commit that is under way, which has `units` in any case.
+      const all = await transact(db, ['table', 'units'], 'readonly', (tx) =>
+        numbered(this.#env, tx, 'table'),
+      );
       const newer = this.#state.shards;
       const shards = new Map<number, Uint8Array>();
       for (const [shard, record] of all)

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StoreError } from '../../flash/media-store.ts';
 import { seal, SEAL_BYTES } from '../checksum.ts';
-import { decodeJournal, encodeJournal, journalBytes, type JournalRecord } from './journal.ts';
+import { decodeJournal, encodeJournal, journalBytes, recordIn, type JournalRecord } from './journal.ts';
 
 const record: JournalRecord = {
   commits: 2 ** 33 + 7,
@@ -30,6 +30,17 @@ describe('a record of the journal', () => {
     const sealed = encodeJournal(record);
     expect(decodeJournal(sealed, record.commits, TOTAL)).toEqual(record);
     expect(sealed).toHaveLength(journalBytes(record, bytesOf(record)));
+  });
+
+  it('is found at the beginning of a piece, and nothing else is', () => {
+    const sealed = encodeJournal(record);
+    const piece = Uint8Array.from([...sealed, ...sealed, 1, 2, 3]);
+    expect(recordIn(piece)).toEqual(sealed);
+    expect(recordIn(sealed)).toEqual(sealed);
+    const long = sealed.slice();
+    new DataView(long.buffer).setUint32(36, 2 ** 32 - 1, true);
+    for (const bad of [undefined, 'x', sealed.subarray(1), sealed.subarray(0, 60), sealed.slice(0, -1), long])
+      expect(() => recordIn(bad)).toThrow(StoreError);
   });
 
   it('that is no such thing is corrupt', () => {

@@ -1,10 +1,14 @@
 import { StoreError, type UnitRun } from '../../flash/media-store.ts';
 import { seal, SEAL_BYTES, unseal } from '../checksum.ts';
 import { isIndex, MAX_UNITS } from '../disk-spec.ts';
+import { PIECE_BYTES } from './pieces.ts';
 
 /**
  * The journal: a commit writes, besides units, one record of what it made of table, maps and counts. The records that
  * say so themselves are written now and then ("settled"); opening repeats what came since.
+ *
+ * A commit that begins pieces has its record at the beginning of the first of them: one record less to put, which is a
+ * tenth of a commit of 128 KiB. One that begins none has it in `map`, in a slot.
  *
  * A record, sealed, in numbers of 4 bytes, those marked ×2 of 8, little-endian: `LNVJ`; commits ×2, epoch ×2,
  * pieces ×2, unitsStored, unitsOwn as the superblock would have them after it; how many runs, units in pieces, units by
@@ -17,11 +21,18 @@ const HEADER_BYTES = 52;
 /** After so many commits, or so many bytes of journal, the journal is settled. */
 export const SETTLE_AFTER_COMMITS = 64;
 export const SETTLE_AFTER_BYTES = 2 ** 20;
-/** A larger record is not worth it: what it says is written into its place at once. */
-export const MOST_JOURNALLED_BYTES = 2 ** 16;
+/** A larger record is not worth it, and has no room in a piece: what it says is written into its place at once. */
+export const MOST_JOURNALLED_BYTES = PIECE_BYTES;
+/** A record that is larger beside the units goes into a slot: in a piece it stays as long as they do. */
+const MOST_OF_UNITS = 1 / 8;
+
+/** Whether the record of a commit lies in a piece, before so many bytes of units. */
+export function isJoined(lengthBytes: number, unitsBytes: number): boolean {
+  return unitsBytes > 0 && lengthBytes <= unitsBytes * MOST_OF_UNITS;
+}
 
 /**
- * Where the record of a commit goes. What was settled is written over: deleting 63 records took as long as ten commits
+ * The slot of a commit without pieces. What was settled is written over: deleting 63 records took as long as ten commits
  * of 128 KiB.
  */
 export function slotOf(commits: number): number {
@@ -36,7 +47,7 @@ export type NumberedShard = readonly [shard: number, bytes: Uint8Array];
 /** What a commit does to the units of a layer. */
 export interface Step {
   readonly erased: readonly UnitRun[];
-  /** Put end to end into new pieces. */
+  /** Put end to end into new pieces, behind the record of the commit if that is there. */
   readonly inPieces: readonly number[];
   /** Put as records of their own. */
   readonly byThemselves: readonly number[];
@@ -91,6 +102,28 @@ export function encodeJournal(record: JournalRecord): Uint8Array {
     at += shard.length;
   }
   return seal(bytes);
+}
+
+/**
+ * The record that a piece begins with: a view.
+ * @throws StoreError `corrupt` when there is none
+ */
+export function recordIn(piece: unknown): Uint8Array {
+  if (!(piece instanceof Uint8Array) || piece.length < HEADER_BYTES) throw badJournal();
+  const view = new DataView(piece.buffer, piece.byteOffset, piece.byteLength);
+  if (view.getUint32(0, true) !== MAGIC) throw badJournal();
+  const [runs, inPieces, byThemselves, shards] = [36, 40, 44, 48].map((at) => view.getUint32(at, true)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const shardsAt = HEADER_BYTES + 8 * runs + 4 * (inPieces + byThemselves);
+  let end = shardsAt + 8 * shards + SEAL_BYTES;
+  if (end > piece.length) throw badJournal();
+  for (let i = 0; i < shards; i++) end += view.getUint32(shardsAt + 8 * i + 4, true);
+  if (end > piece.length) throw badJournal();
+  return piece.subarray(0, end);
 }
 
 /** The commit that a record is of. @throws StoreError `corrupt` */

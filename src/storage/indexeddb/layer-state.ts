@@ -13,6 +13,8 @@ export interface LayerChange {
   /** What becomes of the units in this layer, where there are layers below it. */
   readonly own: UnitMapChange | undefined;
   readonly index: UnitIndexChange;
+  /** A piece that begins with the commit's record in the journal. */
+  readonly head: number | undefined;
 }
 
 /** A record of `map` or `table`, sealed, with its number. */
@@ -22,6 +24,14 @@ export type SealedRecord = readonly [number: number, sealed: Uint8Array];
 export interface LayerUnits {
   readonly units: UnitMap;
   readonly index: UnitIndex;
+}
+
+/** A record of the journal as it was found. */
+export interface Repeated {
+  readonly record: JournalRecord;
+  readonly bytes: number;
+  /** It lies before units in pieces. */
+  readonly isJoined: boolean;
 }
 
 /** All that is known of a layer but its data: as it was settled, and what the journal says since. */
@@ -36,6 +46,10 @@ export class LayerState implements LayerUnits {
   /** Pages that differ from the stored ones, by their keys in `map`. */
   readonly #pages = new Set<number>();
   readonly #shards = new Map<number, Uint8Array>();
+  /** Pieces that begin with a record of the journal that is not settled. */
+  readonly #heads = new Set<number>();
+  /** Pieces that no unit needs any more, but the journal does. */
+  readonly #kept = new Set<number>();
 
   constructor(superblock: Superblock, map: UnitMap, { units, index }: LayerUnits) {
     this.superblock = superblock;
@@ -62,14 +76,17 @@ export class LayerState implements LayerUnits {
     return this.#shards;
   }
 
-  /** What a commit will make of it. Changes nothing yet: the commit may fail. */
-  change({ erased, inPieces, byThemselves }: Step): LayerChange {
+  /**
+   * What a commit will make of it. Changes nothing yet: the commit may fail.
+   * @param headBytes length of its record in the journal, if that lies before the units in pieces
+   */
+  change({ erased, inPieces, byThemselves }: Step, headBytes: number): LayerChange {
     const { commits, pieces = 0, unitBytes } = this.superblock;
     const commit = { erased, units: [...inPieces, ...byThemselves].map((unit) => ({ unit })) };
     const map = this.map.change(commit);
     const own = this.units === this.map ? undefined : this.units.change(commit);
-    const index = this.index.change(erased, byThemselves, inPieces, pieces * PIECE_BYTES);
-    const begun = pieces + piecesOf(inPieces.length * (unitBytes + SEAL_BYTES));
+    const index = this.index.change(erased, byThemselves, inPieces, pieces * PIECE_BYTES + headBytes);
+    const begun = pieces + piecesOf(headBytes + inPieces.length * (unitBytes + SEAL_BYTES));
     const superblock = {
       ...this.superblock,
       commits: commits + 1,
@@ -77,12 +94,19 @@ export class LayerState implements LayerUnits {
       ...(own && { unitsOwn: own.stored }),
       ...(begun > 0 && { pieces: begun }),
     };
-    return { superblock, map, own, index };
+    return { superblock, map, own, index, head: headBytes > 0 ? pieces : undefined };
+  }
+
+  /** Pieces that can be deleted in a commit, or when the journal is settled, with a commit or without. */
+  freed(change: LayerChange | undefined, settles: boolean): number[] {
+    const freed = change?.index.freed ?? [];
+    const all = settles ? [...freed, ...this.#kept] : freed.filter((piece) => !this.#heads.has(piece));
+    return all.sort((a, b) => a - b);
   }
 
   /** @param journal length of the record, and its shards, which are kept; undefined when all was settled with it */
   apply(
-    { superblock, map, own, index }: LayerChange,
+    { superblock, map, own, index, head }: LayerChange,
     journal: { readonly bytes: number; readonly shards: readonly NumberedShard[] } | undefined,
   ): void {
     // The name may have changed meanwhile.
@@ -98,11 +122,13 @@ export class LayerState implements LayerUnits {
     this.journalled = { commits: commits + 1, bytes: bytes + journal.bytes };
     for (const key of pagesOf({ map, own, index })) this.#pages.add(key);
     for (const [shard, content] of journal.shards) this.#shards.set(shard, content);
+    for (const piece of index.freed) if (this.#heads.has(piece)) this.#kept.add(piece);
+    if (head !== undefined) this.#heads.add(head);
   }
 
   /** Does what a record of the journal says. @throws StoreError `corrupt` when that is not of this disk */
-  repeat(record: JournalRecord, bytes: number): void {
-    const change = this.change(record);
+  repeat({ record, bytes, isJoined }: Repeated): void {
+    const change = this.change(record, isJoined ? bytes : 0);
     const counts = LayerState.counts(change.superblock);
     for (const field of Object.keys(counts) as (keyof Counts)[])
       if (counts[field] !== record[field]) throw badJournal();
@@ -112,8 +138,7 @@ export class LayerState implements LayerUnits {
   /** The journal was emptied. */
   settled(): void {
     this.journalled = { commits: 0, bytes: 0 };
-    this.#pages.clear();
-    this.#shards.clear();
+    for (const held of [this.#pages, this.#shards, this.#heads, this.#kept]) held.clear();
   }
 
   /** Pages to write when the journal is settled, as they are or as a change will leave them. */
@@ -141,7 +166,7 @@ export class LayerState implements LayerUnits {
   }
 }
 
-function pagesOf({ map, own, index }: Omit<LayerChange, 'superblock'>): number[] {
+function pagesOf({ map, own, index }: Pick<LayerChange, 'map' | 'own' | 'index'>): number[] {
   return [
     ...map.pages.keys(),
     ...Array.from(own?.pages.keys() ?? [], (page) => OWN_PAGES + page),

@@ -75,7 +75,7 @@ function loadBase(
   layer: Layer,
   db: IDBDatabase,
 ): Promise<LoadedLayer> {
-  return transact(db, ['superblock', 'map'], 'readonly', async (tx) => {
+  return transact(db, ['superblock', 'map', 'units'], 'readonly', async (tx) => {
     const { units, index } = await readState(env, tx, diskOfLayer(layer));
     return { name: names.layer(layer), db, units, index };
   });

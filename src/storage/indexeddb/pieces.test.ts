@@ -14,19 +14,26 @@ describe('units in pieces', () => {
       fc.constantFrom(PIECE_BYTES - 4, PIECE_BYTES),
     );
     fc.assert(
-      fc.property(sizes, fc.integer({ min: 1, max: 9 }), (lengthBytes, count) => {
-        const units = Array.from({ length: count }, (_, n) => unitOf(lengthBytes, n));
-        const pieces = [...cutter.cut(units)];
-        const sealedBytes = lengthBytes + SEAL_BYTES;
-        expect(pieces).toHaveLength(piecesOf(count * sealedBytes));
-        for (const [n, unit] of units.entries()) {
-          const position = n * sealedBytes;
-          const [first, last] = piecesAt(position, sealedBytes);
-          const found = unitIn(pieces.slice(first, last + 1), position, sealedBytes);
-          expect(Buffer.compare(unseal(found, 'it', lengthBytes), unit)).toBe(0);
-        }
-        cutter.trim();
-      }),
+      fc.property(
+        sizes,
+        fc.integer({ min: 1, max: 9 }),
+        fc.nat(PIECE_BYTES),
+        (lengthBytes, count, before) => {
+          const units = Array.from({ length: count }, (_, n) => unitOf(lengthBytes, n));
+          const head = unitOf(before, 77);
+          const pieces = [...cutter.cut(units, head)];
+          const sealedBytes = lengthBytes + SEAL_BYTES;
+          expect(pieces).toHaveLength(piecesOf(before + count * sealedBytes));
+          expect(Buffer.compare(pieces[0]?.subarray(0, before) ?? head, head)).toBe(0);
+          for (const [n, unit] of units.entries()) {
+            const position = before + n * sealedBytes;
+            const [first, last] = piecesAt(position, sealedBytes);
+            const found = unitIn(pieces.slice(first, last + 1), position, sealedBytes);
+            expect(Buffer.compare(unseal(found, 'it', lengthBytes), unit)).toBe(0);
+          }
+          cutter.trim();
+        },
+      ),
       { numRuns: 60 },
     );
   });

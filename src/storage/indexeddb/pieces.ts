@@ -6,7 +6,7 @@ import { crc32, putSeal, SEAL_BYTES } from '../checksum.ts';
  * large values are written faster than many small ones, and faster than one file.
  *
  * Position p is byte `p % PIECE_BYTES` of piece `floor(p / PIECE_BYTES)`. A commit begins a new piece, and its last
- * one is as long as it has to be.
+ * one is as long as it has to be. Before its units may lie its record in the journal: one record less to put.
  */
 
 /** Below 64 KiB by more than what a browser adds to a byte string. */
@@ -56,20 +56,29 @@ export class PieceCutter {
     this.#kept = kept;
   }
 
-  /** One piece after the other, borrowed until the next call. All units have the same length. */
-  *cut(units: readonly Uint8Array[]): Generator<Uint8Array, void, undefined> {
+  /**
+   * One piece after the other, borrowed until the next call. All units have the same length.
+   * @param head what lies before them
+   */
+  *cut(
+    units: readonly Uint8Array[],
+    head: Uint8Array = new Uint8Array(0),
+  ): Generator<Uint8Array, void, undefined> {
     const sealedBytes = (units[0]?.length ?? 0) + SEAL_BYTES;
-    const lengthBytes = units.length * sealedBytes;
+    const lengthBytes = head.length + units.length * sealedBytes;
     const pieces = Array.from({ length: piecesOf(lengthBytes) }, (_, i) =>
       this.#piece(i, Math.min(PIECE_BYTES, lengthBytes - i * PIECE_BYTES)),
     );
     const sealBytes = new Uint8Array(SEAL_BYTES);
     let done = 0;
+    let at = head.length;
+    place(pieces, 0, head);
     for (const [i, bytes] of units.entries()) {
       putSeal(sealBytes, 0, crc32(bytes));
-      place(pieces, i * sealedBytes, bytes);
-      place(pieces, i * sealedBytes + bytes.length, sealBytes);
-      const end = i === units.length - 1 ? pieces.length : Math.floor(((i + 1) * sealedBytes) / PIECE_BYTES);
+      place(pieces, at, bytes);
+      place(pieces, at + bytes.length, sealBytes);
+      at += sealedBytes;
+      const end = i === units.length - 1 ? pieces.length : Math.floor(at / PIECE_BYTES);
       while (done < end) yield pieces[done++] as Uint8Array;
     }
   }

@@ -5,20 +5,15 @@ import { parseSuperblock, type Superblock } from '../superblock.ts';
 import { UNIT_MAP_PAGE_BYTES, UnitMap } from '../unit-map.ts';
 import { result, transact } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
-import {
-  badJournal,
-  commitOf,
-  decodeJournal,
-  journalBytes,
-  SETTLE_AFTER_COMMITS,
-  slotOf,
-  type JournalRecord,
-} from './journal.ts';
-import { LayerState, type SealedRecord } from './layer-state.ts';
-import { DISK_STORES, INDEX_PAGES, JOURNAL, OWN_PAGES, SUPERBLOCK_KEY } from './layout.ts';
+import { badJournal, commitOf, decodeJournal, recordIn, SETTLE_AFTER_COMMITS, slotOf } from './journal.ts';
+import { LayerState, type Repeated, type SealedRecord } from './layer-state.ts';
+import { DISK_STORES, INDEX_PAGES, JOURNAL, OWN_PAGES, PIECES, SUPERBLOCK_KEY } from './layout.ts';
 import { UnitIndex, INDEX_PAGE_BYTES } from './unit-index.ts';
 
 /** What the records of one disk's database say. */
+
+/** Where the superblock lies, and what was committed since. */
+const HEAD_STORES = ['superblock', 'map', 'units'] as const;
 
 /** A record with its number. */
 export type Numbered = readonly (readonly [number, unknown])[];
@@ -28,9 +23,9 @@ export type Numbered = readonly (readonly [number, unknown])[];
  * @throws StoreError `corrupt`, `version`, or the browser's own error
  */
 export function readSuperblock(env: IndexedDbEnvironment, db: IDBDatabase, id: string): Promise<Superblock> {
-  return transact(db, ['superblock', 'map'], 'readonly', async (tx) => {
-    const [superblock, journal] = await Promise.all([superblockIn(tx, id), journalIn(env, tx)]);
-    return after(superblock, parsedJournal(journal, superblock));
+  return transact(db, HEAD_STORES, 'readonly', async (tx) => {
+    const superblock = await superblockIn(tx, id);
+    return after(superblock, await journalIn(env, tx, superblock));
   });
 }
 
@@ -44,10 +39,10 @@ export function renameIn(
   id: string,
   name: string,
 ): Promise<Superblock> {
-  return transact(db, ['superblock', 'map'], 'readwrite', async (tx) => {
-    const [before, journal] = await Promise.all([superblockIn(tx, id), journalIn(env, tx)]);
+  return transact(db, HEAD_STORES, 'readwrite', async (tx) => {
+    const before = await superblockIn(tx, id);
     const renamed = { ...before, name };
-    const now = after(renamed, parsedJournal(journal, before));
+    const now = after(renamed, await journalIn(env, tx, before));
     tx.objectStore('superblock').put(renamed, SUPERBLOCK_KEY);
     return now;
   });
@@ -58,8 +53,8 @@ async function superblockIn(tx: IDBTransaction, id: string): Promise<Superblock>
   return parseSuperblock(await result<unknown>(tx.objectStore('superblock').get(SUPERBLOCK_KEY)), id);
 }
 
-function after(superblock: Superblock, journal: readonly JournalRecord[]): Superblock {
-  const last = journal.at(-1);
+function after(superblock: Superblock, journal: readonly Repeated[]): Superblock {
+  const last = journal.at(-1)?.record;
   if (last === undefined) return superblock;
   const { commits, unitsStored, unitsOwn, pieces } = last;
   return {
@@ -71,40 +66,60 @@ function after(superblock: Superblock, journal: readonly JournalRecord[]): Super
   };
 }
 
-/** The journal's records with their keys. One more than there can be, so that too many are noticed. */
-async function journalIn(env: IndexedDbEnvironment, tx: IDBTransaction): Promise<Numbered> {
+/**
+ * What was committed since the superblock was stored, in order: a record for each, none of them of another opening. It
+ * lies in its slot, or at the beginning of the next piece; what was settled before does not count.
+ */
+async function journalIn(
+  env: IndexedDbEnvironment,
+  tx: IDBTransaction,
+  { commits, epoch, totalUnits, pieces = 0 }: Superblock,
+): Promise<readonly Repeated[]> {
+  const slots = await slotsIn(env, tx, commits);
+  const units = tx.objectStore('units');
+  const found: Repeated[] = [];
+  // So many, and one, so that too many are noticed.
+  let piece = pieces;
+  for (let next = commits + 1; found.length <= SETTLE_AFTER_COMMITS; next++) {
+    const slot = slots.get(next);
+    const first = slot === undefined ? await result<unknown>(units.get(PIECES + piece)) : undefined;
+    if (slot === undefined && first === undefined) break;
+    const sealed = slot ?? recordIn(first);
+    const record = decodeJournal(sealed, next, totalUnits);
+    if (record.epoch !== epoch) throw badJournal();
+    found.push({ record, bytes: sealed.length, isJoined: slot === undefined });
+    slots.delete(next);
+    piece = record.pieces;
+  }
+  const beyond = await result(units.getKey(keyRange(env, PIECES + piece, Number.MAX_SAFE_INTEGER)));
+  if (slots.size > 0 || beyond !== undefined || found.length >= SETTLE_AFTER_COMMITS) throw badJournal();
+  return found;
+}
+
+/** Records in slots, of commits after one, by their numbers. */
+async function slotsIn(
+  env: IndexedDbEnvironment,
+  tx: IDBTransaction,
+  commits: number,
+): Promise<Map<number, Uint8Array>> {
   const map = tx.objectStore('map');
   const range = journalRange(env);
+  // One more than there can be, so that too many are noticed.
   const [keys, records] = await Promise.all([
     result(map.getAllKeys(range, SETTLE_AFTER_COMMITS + 1)),
     result<unknown[]>(map.getAll(range, SETTLE_AFTER_COMMITS + 1)),
   ]);
-  return keys.map((key, i) => [key as number, records[i]]);
+  const later = new Map<number, Uint8Array>();
+  keys.forEach((key, i) => {
+    const commit = commitOf(records[i]);
+    if (key !== JOURNAL + slotOf(commit)) throw badJournal();
+    if (commit > commits) later.set(commit, records[i] as Uint8Array);
+  });
+  return later;
 }
 
 export function journalRange(env: IndexedDbEnvironment): IDBKeyRange {
   return keyRange(env, JOURNAL, Number.MAX_SAFE_INTEGER);
-}
-
-/**
- * One record for each commit since the superblock was stored, none of them of another opening. What was settled before
- * does not count.
- */
-function parsedJournal(
-  records: Numbered,
-  { commits, epoch, totalUnits }: Superblock,
-): readonly JournalRecord[] {
-  const later: JournalRecord[] = [];
-  for (const [key, sealed] of records) {
-    const commit = commitOf(sealed);
-    if (key !== JOURNAL + slotOf(commit)) throw badJournal();
-    if (commit > commits) later.push(decodeJournal(sealed, commit, totalUnits));
-  }
-  later.sort((a, b) => a.commits - b.commits);
-  later.forEach((record, i) => {
-    if (record.commits !== commits + 1 + i || record.epoch !== epoch) throw badJournal();
-  });
-  return later;
 }
 
 /** All of a layer but table and data, with what the journal says. @throws StoreError `corrupt`, `version` */
@@ -113,11 +128,7 @@ export async function readState(
   tx: IDBTransaction,
   id: string,
 ): Promise<LayerState> {
-  const [superblock, pages, journal] = await Promise.all([
-    superblockIn(tx, id),
-    numbered(env, tx, 'map'),
-    journalIn(env, tx),
-  ]);
+  const [superblock, pages] = await Promise.all([superblockIn(tx, id), numbered(env, tx, 'map')]);
   const { unitsStored, unitsOwn, totalUnits, pieces = 0 } = superblock;
   const map = UnitMap.load(unsealed(pages, 0, OWN_PAGES), unitsStored, totalUnits);
   const units =
@@ -127,17 +138,15 @@ export async function readState(
   const indexPages = unsealed(pages, INDEX_PAGES, MAX_UNITS, INDEX_PAGE_BYTES);
   const index = UnitIndex.load(indexPages, superblock, units, pieces);
   const state = new LayerState(superblock, map, { units, index });
-  const records = parsedJournal(journal, superblock);
-  for (const record of records) {
-    const shards = record.shards.map(([, bytes]) => ({ bytes }));
-    state.repeat(record, journalBytes(record, shards));
-  }
+  for (const found of await journalIn(env, tx, superblock)) state.repeat(found);
   return state;
 }
 
 /** Writes what the journal says to where it belongs, and the superblock, and empties it; `state` is not told. */
 export function settleIn(env: IndexedDbEnvironment, tx: IDBTransaction, state: LayerState): void {
   tx.objectStore('superblock').put(state.superblock, SUPERBLOCK_KEY);
+  const units = tx.objectStore('units');
+  for (const range of pieceRanges(env, state.freed(undefined, true))) units.delete(range);
   putSettled(env, tx, { pages: state.unsettledPages(), table: state.unsettledShards(), empties: true });
 }
 
@@ -186,6 +195,22 @@ export function keyRange(env: IndexedDbEnvironment, first: number, last: number)
   return env.keyRange.bound(first, last);
 }
 
+/** @param pieces their numbers, rising */
+export function pieceRanges(env: IndexedDbEnvironment, pieces: readonly number[]): IDBKeyRange[] {
+  return runsOf(pieces).map(([a, b]) => keyRange(env, PIECES + a, PIECES + b));
+}
+
+/** Rising numbers as first and last of each run. */
+function runsOf(numbers: readonly number[]): [first: number, last: number][] {
+  const runs: [number, number][] = [];
+  for (const number of numbers) {
+    const run = runs.at(-1);
+    if (run && run[1] === number - 1) run[1] = number;
+    else runs.push([number, number]);
+  }
+  return runs;
+}
+
 function unsealed(
   pages: Numbered,
   first: number,
@@ -217,11 +242,10 @@ export function readHead(
   takesOver = false,
 ): Promise<LayerHead> {
   return transact(db, DISK_STORES, 'readwrite', async (tx) => {
-    const [stored, journal] = await Promise.all([superblockIn(tx, id), journalIn(env, tx)]);
-    const state = journal.length > 0 ? await readState(env, tx, id) : undefined;
-    let superblock = state?.superblock ?? stored;
+    const state = await readState(env, tx, id);
+    let { superblock } = state;
     if (takesOver) superblock = { ...superblock, epoch: superblock.epoch + 1 };
-    if (state) settleIn(env, tx, state);
+    if (state.journalled.commits > 0) settleIn(env, tx, state);
     if (takesOver) tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
     const [pages, table] = await Promise.all([numbered(env, tx, 'map'), numbered(env, tx, 'table')]);
     return { superblock, map: pages.filter(([page]) => page < OWN_PAGES), table };

@@ -21,9 +21,9 @@ export interface SealedCommit {
   readonly deleted: readonly IDBKeyRange[];
   /** Units and pieces, by their keys. Sealed while those before them are on their way to the browser. */
   readonly units: Lazily<SealedRecord>;
-  /** The commit's record in the journal, by its key. */
+  /** The commit's record in the journal, by its key, where it does not lie in a piece. */
   readonly journal?: SealedRecord;
-  /** Instead of that: everything in its place. */
+  /** Instead of a record in the journal: everything in its place. */
   readonly settles?: Settled;
 }
 
@@ -46,8 +46,8 @@ export function writeCommit(
   return new Promise((resolve, reject) => {
     const { before, isExclusive, journal, settles, durability } = commit;
     const asks = !isExclusive || settles !== undefined;
-    const stores = settles ? DISK_STORES : asks ? ['units', 'map', 'superblock'] : ['units', 'map'];
-    const tx = db.transaction([...stores], 'readwrite', { durability });
+    const stores = ['units', ...(journal ? ['map'] : []), ...(asks ? ['superblock'] : [])];
+    const tx = db.transaction(settles ? [...DISK_STORES] : stores, 'readwrite', { durability });
     let failure: unknown;
     let name: string | undefined;
     tx.oncomplete = () => {
