@@ -3,7 +3,7 @@ import { isLong } from '../test/long.ts';
 import { CREATE, LabPage } from './lab-page.ts';
 
 /** `npm run test:long` does 64. */
-const MIB = isLong ? 64 : 16;
+const MIB = isLong ? 64 : 6;
 const write = (seekMiB: number) =>
   `dd if=/dev/urandom of=/tmp/data bs=1M count=${MIB} && dd if=/tmp/data of=/dev/mydevice bs=1M seek=${seekMiB} conv=fsync && md5sum < /tmp/data`;
 const read = (skipMiB: number) => `dd if=/dev/mydevice bs=1M skip=${skipMiB} count=${MIB} | md5sum`;

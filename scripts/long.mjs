@@ -14,6 +14,9 @@ npx(
   'run',
   '--project',
   'guest',
-  ...['nvme-cli', 'lnvm', 'machine-life', 'resume'].map((name) => `test/${name}.guest`),
+  ...['cache-modes', 'headless', 'instant', 'lnvm', 'machine-life', 'nvme-cli', 'resume', 'tutorial'].map(
+    (name) => `test/${name}.guest`,
+  ),
+  'src/machine/machine.guest',
 );
-npx('playwright', 'test', '--config', 'e2e/playwright.config.ts', 'persistence');
+npx('playwright', 'test', '--config', 'e2e/playwright.config.ts', 'persistence', 'wrong-input');

@@ -12,6 +12,7 @@ process.exit(
       '--project',
       'guest',
       'test/pblk-matrix.guest.test.ts',
+      'test/geometry.guest.test.ts',
       'test/geometry20.guest.test.ts',
       'test/trace.guest.test.ts',
       'test/causes.guest.test.ts',

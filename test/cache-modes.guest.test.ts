@@ -58,23 +58,23 @@ describe('a pblk target', () => {
   it.each(['writeback', 'unsafe'] as const)('with %s: what was shut down is there', async (cache) => {
     guest = await boot({ line: PBLK, sizeMiB: SIZE_MIB, cache });
     const sum = await guest.run(
-      `${createTarget(0, 3)} && ${fill('/tmp/a', 64)}; dd if=/tmp/a of=/dev/mydevice bs=64k conv=fsync 2>/dev/null; md5sum < /tmp/a; nvme lnvm remove -n mydevice >/dev/null`,
+      `${createTarget(0, 3)} && ${fill('/tmp/a', 24)}; dd if=/tmp/a of=/dev/mydevice bs=64k conv=fsync 2>/dev/null; md5sum < /tmp/a; nvme lnvm remove -n mydevice >/dev/null`,
     );
     await guest.lab.powerOff();
     await guest.powerCycle();
     expect(
-      await guest.run(`${createTarget(0, 3)} >/dev/null && head -c 4194304 /dev/mydevice | md5sum`),
+      await guest.run(`${createTarget(0, 3)} >/dev/null && head -c 1572864 /dev/mydevice | md5sum`),
     ).toBe(sum);
   });
 
   it('with writeback: a cut takes at most the last half second', async () => {
     guest = await boot({ line: PBLK, sizeMiB: SIZE_MIB, cache: 'writeback' });
     const sum = await guest.run(
-      `${createTarget(0, 3)} && ${fill('/tmp/a', 64)}; dd if=/tmp/a of=/dev/mydevice bs=64k conv=fsync 2>/dev/null; sleep 1; md5sum < /tmp/a`,
+      `${createTarget(0, 3)} && ${fill('/tmp/a', 24)}; dd if=/tmp/a of=/dev/mydevice bs=64k conv=fsync 2>/dev/null; sleep 1; md5sum < /tmp/a`,
     );
     await guest.powerCycle();
     expect(
-      await guest.run(`${createTarget(0, 3)} >/dev/null && head -c 4194304 /dev/mydevice | md5sum`),
+      await guest.run(`${createTarget(0, 3)} >/dev/null && head -c 1572864 /dev/mydevice | md5sum`),
     ).toBe(sum);
   });
 });

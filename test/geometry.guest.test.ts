@@ -11,6 +11,8 @@ interface Case {
   readonly sizeMiB: number;
   /** LUN ranges, tried in turn (from the second on with -f: as on a fresh disk), and those that are not safe. */
   readonly ranges: readonly LunRange[];
+  /** Only in `npm run test:matrix`. */
+  readonly more?: boolean;
 }
 
 /** Bytes of the backing file that give `chunks` chunks per LUN, by qemu-nvme's formula, in MiB rounded up. */
@@ -37,6 +39,7 @@ const cases: readonly Case[] = [
       [0, 3],
       [0, 15],
     ],
+    more: true,
   },
   { line: tutorialLine, sizeMiB: fileFor(8, 16, 4096), ranges: [[0, 15]] },
   {
@@ -47,7 +50,7 @@ const cases: readonly Case[] = [
       [0, 3],
     ],
   },
-  { line: tutorialLine, sizeMiB: fileFor(11, 16, 4096), ranges: [[0, 15]] },
+  { line: tutorialLine, sizeMiB: fileFor(11, 16, 4096), ranges: [[0, 15]], more: true },
   { line: tutorialLine, sizeMiB: fileFor(12, 16, 4096), ranges: [[0, 15]] },
   {
     line: line12('lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=64'),
@@ -62,6 +65,7 @@ const cases: readonly Case[] = [
     line: line12('lnum_lun=4,lnum_pln=1,lsecs_per_pg=4,lpgs_per_blk=32'),
     sizeMiB: fileFor(64, 4, 128),
     ranges: [[0, 3]],
+    more: true,
   },
   {
     line: line12('lnum_lun=2,lnum_pln=1,lsecs_per_pg=4,lpgs_per_blk=16'),
@@ -76,6 +80,7 @@ const cases: readonly Case[] = [
     line: line12('lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=16'),
     sizeMiB: fileFor(64, 4, 128),
     ranges: [[0, 3]],
+    more: true,
   },
   {
     line: line12('lnum_ch=2,lnum_lun=4,lnum_pln=2,lsecs_per_pg=4,lpgs_per_blk=32'),
@@ -118,6 +123,8 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe.each(cases)('$line, $sizeMiB MiB', ({ line, sizeMiB, ranges }) => {
+const wanted = cases.filter(({ more }) => process.env['MATRIX'] === '1' || more !== true);
+
+describe.each(wanted)('$line, $sizeMiB MiB', ({ line, sizeMiB, ranges }) => {
   it('does what the report says', () => reportAgrees(line, sizeMiB * 2 ** 20, ranges));
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { isLong } from './long.ts';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'lightnvm-lab-'));
@@ -15,6 +16,8 @@ const small = [
   '--size',
   '129M',
 ];
+/** `npm run test:long` writes more. */
+const BLOCKS = isLong ? 300 : 64;
 const create = ['--exec', 'nvme lnvm create -d nvme0n1 -n mydevice -t pblk -b 0 -e 3'];
 
 /** Runs the command line as `npm run lab` does. */
@@ -71,7 +74,7 @@ describe('npm run lab', () => {
       ...media,
       ...create,
       '--exec',
-      'dd if=/dev/urandom of=/dev/mydevice bs=64k count=300 conv=fsync 2>/dev/null; dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+      `dd if=/dev/urandom of=/dev/mydevice bs=64k count=${BLOCKS} conv=fsync 2>/dev/null; dd if=/dev/mydevice bs=64k count=${BLOCKS} 2>/dev/null | md5sum`,
     );
     expect(write.status, write.err).toBe(0);
     const read = await lab(
@@ -79,7 +82,7 @@ describe('npm run lab', () => {
       ...media,
       ...create,
       '--exec',
-      'dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+      `dd if=/dev/mydevice bs=64k count=${BLOCKS} 2>/dev/null | md5sum`,
     );
     expect(read.out).toBe(write.out);
     const other = await lab('--device', 'nvme,serial=x,lver=0', '--size', '64M', ...media, '--exec', 'true');
@@ -91,12 +94,12 @@ describe('npm run lab', () => {
     const [media, file] = [join(folder, 'resumed'), join(folder, 'saved')];
     const first = await lab(
       ...[...small, '--media', media, ...create, '--save', file, '--exec'],
-      'echo here > /tmp/mark; dd if=/dev/urandom of=/dev/mydevice bs=64k count=300 conv=fsync 2>/dev/null; dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+      `echo here > /tmp/mark; dd if=/dev/urandom of=/dev/mydevice bs=64k count=${BLOCKS} conv=fsync 2>/dev/null; dd if=/dev/mydevice bs=64k count=${BLOCKS} 2>/dev/null | md5sum`,
     );
     expect(first.status, first.err).toBe(0);
     const check = [
       '--exec',
-      'echo 3 > /proc/sys/vm/drop_caches; cat /tmp/mark; dd if=/dev/mydevice bs=64k count=300 2>/dev/null | md5sum',
+      `echo 3 > /proc/sys/vm/drop_caches; cat /tmp/mark; dd if=/dev/mydevice bs=64k count=${BLOCKS} 2>/dev/null | md5sum`,
     ];
     const second = await lab('--media', media, '--resume', file, ...check, '--save', `${file}2`);
     expect(second, second.err).toEqual({ status: 0, out: `here\n${first.out}`, err: '' });

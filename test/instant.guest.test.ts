@@ -8,6 +8,7 @@ import { BOOT_STATES, loadBootState, loadBootStateList, unpackBootState } from '
 import type { LabEnvironment } from '../src/lab/lab.ts';
 import { presets } from '../src/lab/presets.ts';
 import { boot, type Booted, createTarget, kernelComplaints, line12 } from './boot.ts';
+import { isLong } from './long.ts';
 
 /** Seconds that the guest's clock may be off. */
 const CLOCK_SEC = 2;
@@ -192,7 +193,7 @@ describe('a start that has to be cold', () => {
     expect(await guest.run('nvme list')).toContain('/dev/nvme0n1');
   });
 
-  it('because a state that unpacks well is not one', async () => {
+  it.skipIf(!isLong)('because a state that unpacks well is not one', async () => {
     const states = await ensureBootStates();
     const [entry] = readBootStateList(states).states;
     if (!entry) throw new Error('no state');
@@ -217,6 +218,7 @@ describe('a start that has to be cold', () => {
   it('because one asks for it, or for another RAM size', async () => {
     guest = await boot({ line, sizeMiB: 64, cold: true });
     expect(starts()).toEqual(['cold']);
+    if (!isLong) return;
     await guest.off();
     guest = await boot({ line, sizeMiB: 64, memoryMiB: 96 });
     expect(starts().at(-1)).toBe('cold');

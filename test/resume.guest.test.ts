@@ -21,7 +21,9 @@ const kinds = [
     sizeMiB: 513,
     disk: '/dev/mydevice',
   },
-  { name: '2.0', line: chunks.line, sizeMiB: chunks.sizeBytes / MIB, disk: '/dev/mydevice' },
+  ...(isLong
+    ? [{ name: '2.0', line: chunks.line, sizeMiB: chunks.sizeBytes / MIB, disk: '/dev/mydevice' }]
+    : []),
   { name: 'plain', line: 'nvme,serial=plain', sizeMiB: 64, disk: '/dev/nvme0n1' },
 ];
 

@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { boot, type Booted, createTarget, kernelComplaints, tutorialLine } from './boot.ts';
+import { isLong } from './long.ts';
+
+/** `npm run test:long` writes more. */
+const MIB = isLong ? 24 : 6;
 
 /** The tutorial, line by line, on the device line it pastes; only the disk is larger (8 GiB). */
 describe('the tutorial', () => {
@@ -45,24 +49,26 @@ describe('the tutorial', () => {
 
   it('keeps data that was written, removed in order, switched off and created again', async () => {
     await guest.run(
-      'dd if=/dev/urandom of=/tmp/data bs=1M count=24; dd if=/tmp/data of=/dev/mydevice bs=1M conv=fsync',
+      `dd if=/dev/urandom of=/tmp/data bs=1M count=${MIB}; dd if=/tmp/data of=/dev/mydevice bs=1M conv=fsync`,
     );
     const md5 = (await guest.run('md5sum < /tmp/data')).trim();
     await guest.run('nvme lnvm remove -n mydevice');
     await guest.powerCycle();
     await guest.run(createTarget(0, 3));
-    expect((await guest.run('dd if=/dev/mydevice bs=1M count=24 | md5sum')).trim()).toContain(md5);
+    expect((await guest.run(`dd if=/dev/mydevice bs=1M count=${MIB} | md5sum`)).trim()).toContain(md5);
     expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
   });
 
   it('keeps data that was synced when the plug is pulled', async () => {
     await guest.run(
-      'dd if=/dev/urandom of=/tmp/data bs=1M count=24; dd if=/tmp/data of=/dev/mydevice bs=1M seek=100 conv=fsync; sync',
+      `dd if=/dev/urandom of=/tmp/data bs=1M count=${MIB}; dd if=/tmp/data of=/dev/mydevice bs=1M seek=100 conv=fsync; sync`,
     );
     const md5 = (await guest.run('md5sum < /tmp/data')).trim();
     await guest.powerCycle();
     await guest.run(createTarget(0, 3));
-    expect((await guest.run('dd if=/dev/mydevice bs=1M skip=100 count=24 | md5sum')).trim()).toContain(md5);
+    expect((await guest.run(`dd if=/dev/mydevice bs=1M skip=100 count=${MIB} | md5sum`)).trim()).toContain(
+      md5,
+    );
     expect(kernelComplaints(await guest.run('dmesg'))).toEqual([]);
   });
 });

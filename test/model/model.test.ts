@@ -8,7 +8,7 @@ import { disks } from './disks.ts';
  * the seed and the shortest way to a failure. `npm run test:model` runs many with a new seed.
  */
 const seed = Number(process.env.MODEL_SEED ?? 1);
-const runs = Number(process.env.MODEL_RUNS ?? 24);
+const runs = Number(process.env.MODEL_RUNS ?? 12);
 const only = process.env.MODEL_ONLY ?? '';
 
 const modes: readonly StoreMode[] = ['sync', 'soon', 'held'];
