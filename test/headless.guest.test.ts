@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -135,7 +135,8 @@ describe('npm run lab', () => {
     [['--luns', 'x', '--report'], /--luns/],
     [['--nonsense'], /--nonsense/],
     [['--save', 'x', '--exec', 'true'], /--media/],
-    [['--media', 'not-there/x', '--resume', 'not-there', '--exec', 'true'], /not-there/],
+    [['--media', join(folder, 'none', 'disk'), '--resume', 'not-there', '--exec', 'true'], /not-there/],
+    [['--media', join(folder, 'none', 'disk'), '--initrd', 'not-there', '--exec', 'true'], /not-there/],
     [[], /Nothing to do/],
     [['--kernel', 'package.json', '--exec', 'true'], /kernel|bzImage/],
     [['--script', 'not-there', '--exec', 'true'], /not-there/],
@@ -145,6 +146,8 @@ describe('npm run lab', () => {
     expect(out).toBe('');
     expect(err.trim().split('\n')).toHaveLength(1);
     expect(err).toMatch(sentence);
+    // Nothing is made for what is then refused.
+    expect(existsSync(join(folder, 'none'))).toBe(false);
   });
 
   it('ends a command that takes too long', async () => {

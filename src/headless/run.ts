@@ -3,6 +3,7 @@ import { CommandTimeout } from '../lab/control-channel.ts';
 import { buildConfig, mediumOf } from '../lab/device-line.ts';
 import { LabError, sentenceOf } from '../lab/errors.ts';
 import { Lab, RESTARTING } from '../lab/lab.ts';
+import type { SavedLab } from '../lab/saved-lab.ts';
 import type { DeviceFiles } from '../lab/types.ts';
 import type { DiskCatalogue, DiskSpec } from '../storage/catalogue.ts';
 import { FileCatalogue } from '../storage/file.ts';
@@ -50,22 +51,39 @@ export async function runLab(args: LabArguments): Promise<number> {
     sizeBytes: built.result.sizeBytes,
     ...mediumOf(built.config),
   };
+  // Before a disk is made of what may not be wanted.
+  const machine = { commands, files, ...(await readMachineFiles(args)) };
   const { catalogue, diskId } = await openCatalogue(args, spec);
-  const status = runs || interactive ? await runMachine(args, commands, files, catalogue, diskId) : 0;
+  const status = runs || interactive ? await runMachine(args, machine, catalogue, diskId) : 0;
   if (args.export !== undefined) await exportDisk(args, catalogue, diskId, args.export);
   return status;
+}
+
+/** What is put into a machine, as it was read. */
+interface MachineFiles {
+  readonly resume?: SavedLab;
+  readonly kernel?: ArrayBuffer;
+  readonly initrd?: ArrayBuffer;
+}
+
+/** @throws LabError for one that cannot be read */
+async function readMachineFiles(args: LabArguments): Promise<MachineFiles> {
+  return {
+    ...(args.resume !== undefined && { resume: await readSavedLabFile(args.resume) }),
+    ...(args.kernel !== undefined && { kernel: await readImage(args.kernel) }),
+    ...(args.initrd !== undefined && { initrd: await readImage(args.initrd) }),
+  };
 }
 
 /** Boots on a disk and runs the commands, or the guest's shell where there are none. */
 async function runMachine(
   args: LabArguments,
-  commands: readonly string[],
-  files: DeviceFiles,
+  machine: MachineFiles & { readonly commands: readonly string[]; readonly files: DeviceFiles },
   catalogue: DiskCatalogue,
   diskId: string,
 ): Promise<number> {
+  const { commands, files, ...images } = machine;
   const interactive = commands.length === 0 && args.save === undefined;
-  const resume = args.resume === undefined ? undefined : await readSavedLabFile(args.resume);
   const said = new Set<string>();
   /** One sentence for one thing: a panic is a notice, a power state and a failed command. */
   const say = (sentence: string) => {
@@ -92,14 +110,12 @@ async function runMachine(
   await lab.powerOn({
     catalogue,
     diskId,
-    memoryMiB: resume?.memoryMiB ?? args.memoryMiB,
-    ...(resume && { resume }),
+    memoryMiB: images.resume?.memoryMiB ?? args.memoryMiB,
+    ...images,
     cmdline: args.cmdline,
     cold: args.cold,
     ...(args.cache && { cache: args.cache }),
     ...(Object.keys(files).length === 0 ? {} : { files }),
-    ...(args.kernel === undefined ? {} : { kernel: await readImage(args.kernel) }),
-    ...(args.initrd === undefined ? {} : { initrd: await readImage(args.initrd) }),
   });
   try {
     if (args.targets === 'create') await createTargets(lab, args.timeoutMs);
