@@ -320,6 +320,37 @@ describe('a commit that was kept and is written again', () => {
     }
   });
 
+  it('but cannot be, is not known, and the disk is lost', async () => {
+    const disk = await fresh();
+    const { id } = disk.summary;
+    await write(disk, put(1, 0, 1, 2));
+    const proto = await prototypeOfDatabases();
+    const real = proto.transaction;
+    let attempts = 0;
+    vi.spyOn(proto, 'transaction').mockImplementation(function (this: IDBDatabase, ...args) {
+      const tx = real.apply(this, args);
+      if (args[1] !== 'readwrite') return tx;
+      const kept = attempts++ === 0;
+      Object.defineProperty(tx, 'oncomplete', { set: () => undefined });
+      const error = kept
+        ? new DOMException('Internal error: connection lost', 'UnknownError')
+        : new DOMException('no room', 'QuotaExceededError');
+      let isTold = !kept;
+      Object.defineProperty(tx, 'error', { get: () => (isTold ? error : null), set: () => undefined });
+      tx.addEventListener('complete', () => {
+        isTold = true;
+        tx.onabort?.(new Event('abort'));
+      });
+      if (!kept) tx.abort();
+      return tx;
+    });
+    await expect(disk.commit(put(2, 3, 4, 5), 'relaxed')).rejects.toMatchObject({ code: 'lost' });
+    vi.restoreAllMocks();
+    expect(attempts).toBe(2);
+    await expect(disk.commit(put(3, 6), 'relaxed')).rejects.toMatchObject({ code: 'lost' });
+    expect((await valuesIn(tab(), id)).slice(0, 7)).toEqual([1, 1, 1, 2, 2, 2, -1]);
+  });
+
   async function prototypeOfDatabases(): Promise<IDBDatabase> {
     return new Promise((resolve) => {
       const opening = indexedDB.open('lightnvm-lab:catalogue');
@@ -364,6 +395,10 @@ describe('a journal that is not what was written', () => {
     'another count of units': (records) =>
       records.set(3, encodeJournal({ ...record(records, 3), unitsStored: 1 })),
     'other pieces': (records) => records.set(3, encodeJournal({ ...record(records, 3), pieces: 2 ** 30 })),
+    'more pieces than there are keys': (records) =>
+      records.set(3, encodeJournal({ ...record(records, 3), pieces: 2 ** 53 })),
+    'another count of pieces': (records) =>
+      records.set(3, encodeJournal({ ...record(records, 3), pieces: record(records, 3).pieces + 1 })),
   };
 
   const journals = [
@@ -405,6 +440,10 @@ describe('a journal that is not what was written', () => {
     await expect(later.open(id)).rejects.toMatchObject({ name: 'StoreError', code: 'corrupt' });
     await expect(later.fork(id, 'x')).rejects.toMatchObject({ name: 'StoreError', code: 'corrupt' });
     expect(await later.list()).toHaveLength(1);
+    // As the sentence advises.
+    const wiped = await later.wipe(id);
+    expect(wiped.commits).toBeGreaterThan(3);
+    expect(await valuesIn(later, id)).toEqual(Array(10).fill(-1));
     await later.remove(id);
     expect(await later.list()).toEqual([]);
   });

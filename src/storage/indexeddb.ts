@@ -199,7 +199,7 @@ export class IndexedDbCatalogue implements DiskCatalogue {
       const { entry, generation } = await this.#books.claim(id, lock.excludes);
       const name = this.#names.disk(id, generation);
       const superblock = await this.#databases.cleanlyIn(name, async () => {
-        const before = await this.#databases.superblock(id, entry.generation);
+        const before = await this.#databases.superblockToWipe(id, entry.generation);
         const wiped: Superblock = { ...before, commits: before.commits + 1, unitsStored: 0 };
         // There is nothing below it any more.
         delete wiped.unitsOwn;

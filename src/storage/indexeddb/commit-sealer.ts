@@ -17,14 +17,12 @@ import {
 import { LayerState, type SealedRecord } from './layer-state.ts';
 import { JOURNAL, PIECES } from './layout.ts';
 import { Lazily } from './lazily.ts';
-import { PIECE_BYTES, PieceCutter, piecesOf } from './pieces.ts';
+import { MOST_IN_PIECES, PIECE_BYTES, PieceCutter, piecesOf } from './pieces.ts';
 import { keyRange, pieceRanges } from './records.ts';
 import type { SealedCommit } from './write-commit.ts';
 
 /** Buffers of units, and of pieces, kept from one commit to the next: 2 MiB of usual ones each. */
 const KEPT_BUFFERS = 64;
-/** Larger units are records of their own in any case: files of this size are written as fast as pieces. */
-const MOST_IN_PIECES = 2 ** 19;
 
 /** A commit as it is written, and what to do with the state when it is. */
 export interface PreparedCommit {

@@ -39,6 +39,7 @@ export class Connection {
    */
   async use<T>(work: (db: IDBDatabase) => Promise<T>): Promise<T> {
     let used = this.#db;
+    let mayBeDone: boolean;
     try {
       try {
         used ??= await this.#reopen();
@@ -46,8 +47,15 @@ export class Connection {
       } catch (error) {
         if (this.#closed || !mayBeTransient(error)) throw error;
         if (isConnectionFailure(error) && this.#db === used) this.#drop();
+        mayBeDone = mayHaveBeenKept(error);
       }
-      return await work(this.#db ?? (await this.#reopen()));
+      const again = await this.#reopen();
+      try {
+        return await work(again);
+      } catch (error) {
+        // What the database holds is not known any more, and whoever goes on from what is known here would damage it.
+        throw mayBeDone ? asLost(storeError(error)) : error;
+      }
     } catch (error) {
       const known = storeError(error);
       if (known.code === 'lost') this.onlost?.(known);
@@ -121,6 +129,11 @@ export class Connection {
 /** Whatever kept a dropped connection from coming back, the disk is lost; the sentence stays. */
 function asLost(error: StoreError): StoreError {
   return error.code === 'lost' ? error : new StoreError('lost', error.message, { cause: error });
+}
+
+/** A connection may break when everything is written and that is not told yet. One that is closed begins nothing. */
+function mayHaveBeenKept(error: unknown): boolean {
+  return isConnectionFailure(error) && (error as Error).name !== 'InvalidStateError';
 }
 
 /** An abort without a reason surely kept nothing; a broken connection may go again. */

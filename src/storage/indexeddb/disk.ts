@@ -162,6 +162,11 @@ export class IndexedDbDisk implements OpenDisk {
     this.#top = this.#topLayer(layer);
   }
 
+  /** The journal was settled between two commits, by who froze the layer. */
+  wasSettled(): void {
+    this.#state.settled();
+  }
+
   /** Another tab asked for the disk. A commit under way ends as it will: whoever opens the disk waits for it. */
   handOver(): void {
     this.#lose(overtakenError());

@@ -57,6 +57,7 @@ export class Freezer {
       const head = await this.#databases.inLayer(top, (db) => readHead(this.#env, db, id, takesOver));
       const { superblock } = head;
       if (open && superblock.epoch !== open.version().epoch) throw overtakenError();
+      open?.wasSettled();
       const isUntouched = await this.#isUntouched(superblock, entry.bases);
       const next = isUntouched ? entry : { generation, bases: [top, ...entry.bases] };
       if (next.bases.length > MAX_BASES) throw tooManyBases();

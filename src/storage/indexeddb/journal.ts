@@ -21,8 +21,13 @@ const HEADER_BYTES = 52;
 /** After so many commits, or so many bytes of journal, the journal is settled. */
 export const SETTLE_AFTER_COMMITS = 64;
 export const SETTLE_AFTER_BYTES = 2 ** 20;
-/** A larger record is not worth it, and has no room in a piece: what it says is written into its place at once. */
-export const MOST_JOURNALLED_BYTES = PIECE_BYTES;
+/**
+ * A larger record is not worth it, and leaves no room for a unit in its piece: what it says is written into its place
+ * at once.
+ */
+export const MOST_JOURNALLED_BYTES = PIECE_BYTES - 1;
+/** None is larger: format 3 had somewhat longer ones. */
+export const LONGEST_RECORD_BYTES = 2 ** 16;
 /** A record that is larger beside the units goes into a slot: in a piece it stays as long as they do. */
 const MOST_OF_UNITS = 1 / 8;
 

@@ -4,7 +4,7 @@ import type { Books, CatalogueBooks } from './books.ts';
 import { deleteDatabase, inDatabase } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
 import { DISK_SCHEMA, layerOf, type Layer, type Names } from './layout.ts';
-import { readSuperblock, writeHead, type LayerHead } from './records.ts';
+import { readSuperblock, superblockToWipe, writeHead, type LayerHead } from './records.ts';
 
 /**
  * Databases of disks, made and deleted so that nothing leaks if the tab dies in between: what is in the making, or
@@ -62,6 +62,11 @@ export class LayerDatabases {
 
   superblock(id: string, generation: number): Promise<Superblock> {
     return this.inLayer(layerOf(id, generation), (db) => readSuperblock(this.#env, db, id));
+  }
+
+  /** See {@link superblockToWipe}. */
+  superblockToWipe(id: string, generation: number): Promise<Superblock> {
+    return this.inLayer(layerOf(id, generation), (db) => superblockToWipe(this.#env, db, id));
   }
 
   inLayer<T>(layer: Layer, work: (db: IDBDatabase) => Promise<T>): Promise<T> {

@@ -11,6 +11,8 @@ import { crc32, putSeal, SEAL_BYTES } from '../checksum.ts';
 
 /** Below 64 KiB by more than what a browser adds to a byte string. */
 export const PIECE_BYTES = 63 * 1024;
+/** Larger units are records of their own in any case: files of this size are written as fast as pieces. */
+export const MOST_IN_PIECES = 2 ** 19;
 
 /** Pieces that so many bytes take. */
 export function piecesOf(lengthBytes: number): number {

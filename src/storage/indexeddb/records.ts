@@ -1,13 +1,22 @@
 import { StoreError } from '../../flash/media-store.ts';
-import { unseal } from '../checksum.ts';
+import { SEAL_BYTES, unseal } from '../checksum.ts';
 import { isIndex, MAX_UNITS } from '../disk-spec.ts';
-import { parseSuperblock, type Superblock } from '../superblock.ts';
+import { MAX_PIECES, parseSuperblock, type Superblock } from '../superblock.ts';
 import { UNIT_MAP_PAGE_BYTES, UnitMap } from '../unit-map.ts';
 import { result, transact } from './database.ts';
 import type { IndexedDbEnvironment } from './environment.ts';
-import { badJournal, commitOf, decodeJournal, recordIn, SETTLE_AFTER_COMMITS, slotOf } from './journal.ts';
+import {
+  badJournal,
+  commitOf,
+  decodeJournal,
+  LONGEST_RECORD_BYTES,
+  recordIn,
+  SETTLE_AFTER_COMMITS,
+  slotOf,
+} from './journal.ts';
 import { LayerState, type Repeated, type SealedRecord } from './layer-state.ts';
 import { DISK_STORES, INDEX_PAGES, JOURNAL, OWN_PAGES, PIECES, SUPERBLOCK_KEY } from './layout.ts';
+import { MOST_IN_PIECES } from './pieces.ts';
 import { UnitIndex, INDEX_PAGE_BYTES } from './unit-index.ts';
 
 /** What the records of one disk's database say. */
@@ -26,6 +35,27 @@ export function readSuperblock(env: IndexedDbEnvironment, db: IDBDatabase, id: s
   return transact(db, HEAD_STORES, 'readonly', async (tx) => {
     const superblock = await superblockIn(tx, id);
     return after(superblock, await journalIn(env, tx, superblock));
+  });
+}
+
+/**
+ * What a wiped disk goes on from. A journal that is damaged is no reason to keep the rest: more commits than are counted
+ * then were not made.
+ * @throws StoreError `corrupt`, `version`, or the browser's own error
+ */
+export function superblockToWipe(
+  env: IndexedDbEnvironment,
+  db: IDBDatabase,
+  id: string,
+): Promise<Superblock> {
+  return transact(db, HEAD_STORES, 'readonly', async (tx) => {
+    const superblock = await superblockIn(tx, id);
+    try {
+      return after(superblock, await journalIn(env, tx, superblock));
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'corrupt') throw error;
+      return { ...superblock, commits: superblock.commits + SETTLE_AFTER_COMMITS };
+    }
   });
 }
 
@@ -73,7 +103,7 @@ function after(superblock: Superblock, journal: readonly Repeated[]): Superblock
 async function journalIn(
   env: IndexedDbEnvironment,
   tx: IDBTransaction,
-  { commits, epoch, totalUnits, pieces = 0 }: Superblock,
+  { commits, epoch, unitBytes, totalUnits, pieces = 0 }: Superblock,
 ): Promise<readonly Repeated[]> {
   const slots = await slotsIn(env, tx, commits);
   const units = tx.objectStore('units');
@@ -86,7 +116,9 @@ async function journalIn(
     if (slot === undefined && first === undefined) break;
     const sealed = slot ?? recordIn(first);
     const record = decodeJournal(sealed, next, totalUnits);
-    if (record.epoch !== epoch) throw badJournal();
+    const counts = record.pieces >= piece && record.pieces <= MAX_PIECES;
+    if (record.epoch !== epoch || !counts || sealed.length > LONGEST_RECORD_BYTES) throw badJournal();
+    if (record.inPieces.length > 0 && unitBytes + SEAL_BYTES > MOST_IN_PIECES) throw badJournal();
     found.push({ record, bytes: sealed.length, isJoined: slot === undefined });
     slots.delete(next);
     piece = record.pieces;
@@ -230,7 +262,8 @@ export interface LayerHead {
 }
 
 /**
- * Settles the journal first: what is read here is what another layer begins with.
+ * Settles the journal first: what is read here is what another layer begins with. Hard, with all that was committed
+ * before: what is read is written hard into the new layer, and must not be all that a power cut leaves of it.
  * @param takesOver counts the epoch up first, so that another tab that has the disk, where no lock keeps it away,
  * commits to it no more
  * @throws StoreError `corrupt`, `version`, or the browser's own error
@@ -241,7 +274,7 @@ export function readHead(
   id: string,
   takesOver = false,
 ): Promise<LayerHead> {
-  return transact(db, DISK_STORES, 'readwrite', async (tx) => {
+  const read = async (tx: IDBTransaction): Promise<LayerHead> => {
     const state = await readState(env, tx, id);
     let { superblock } = state;
     if (takesOver) superblock = { ...superblock, epoch: superblock.epoch + 1 };
@@ -249,7 +282,8 @@ export function readHead(
     if (takesOver) tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
     const [pages, table] = await Promise.all([numbered(env, tx, 'map'), numbered(env, tx, 'table')]);
     return { superblock, map: pages.filter(([page]) => page < OWN_PAGES), table };
-  });
+  };
+  return transact(db, DISK_STORES, 'readwrite', read, 'strict');
 }
 
 /**

@@ -2,7 +2,7 @@ import { StoreError, type UnitRun } from '../../flash/media-store.ts';
 import { SEAL_BYTES } from '../checksum.ts';
 import type { DiskSpec } from '../catalogue.ts';
 import type { UnitMap } from '../unit-map.ts';
-import { PIECE_BYTES, piecesAt } from './pieces.ts';
+import { MOST_IN_PIECES, PIECE_BYTES, piecesAt } from './pieces.ts';
 
 /**
  * Where in the pieces of a layer its units lie. In pages of 512 units, which are stored: 8 bytes each, a double, little-
@@ -47,7 +47,9 @@ export class UnitIndex {
     pieces: number,
   ): UnitIndex {
     const index = new UnitIndex(unitBytes);
-    const end = pieces * PIECE_BYTES - index.#sealedBytes + 1;
+    // Of units that are never put into pieces nothing can be said to lie there.
+    const isAny = index.#sealedBytes <= MOST_IN_PIECES;
+    const end = isAny ? pieces * PIECE_BYTES - index.#sealedBytes + 1 : 0;
     for (const [page, bytes] of pages) {
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const entries = new Float64Array(UNITS_PER_PAGE);
