@@ -489,6 +489,25 @@ describe('units in pieces', { timeout: 120_000 }, () => {
     expect(await keysIn(disk.summary, 'units')).toEqual([]);
   });
 
+  it('are deleted also when a fork failed after it had settled the journal', async () => {
+    const catalogue = tab();
+    const { id } = await catalogue.create(spec);
+    const disk = await catalogue.open(id);
+    await write(disk, put(1, 0));
+    const real = indexedDB.open.bind(indexedDB);
+    vi.spyOn(indexedDB, 'open').mockImplementation((name, version) => {
+      if (name.endsWith(`${id}:2`)) throw new DOMException('no room', 'QuotaExceededError');
+      return real(name, version);
+    });
+    await expect(catalogue.fork(id, 'fork')).rejects.toMatchObject({ name: 'StoreError' });
+    vi.restoreAllMocks();
+    expect(await journalOf({ id })).toEqual([]);
+    await write(disk, erase(0, 1));
+    expect(await keysIn({ id }, 'units')).toEqual([]);
+    expect(await valuesIn(tab(), id)).toEqual(Array(10).fill(-1));
+    expect(await keysIn({ id }, 'units')).toEqual([]);
+  });
+
   it('have no record before them that is long beside them', async () => {
     const disk = await fresh();
     await write(disk, withLongTable(put(1, 0, 1, 2, 3)), put(2, 4, 5));
