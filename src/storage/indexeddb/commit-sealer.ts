@@ -52,24 +52,25 @@ export class CommitSealer {
     const settles = isToSettle(state, lengthBytes);
     const { step, joins } = placed(state, all.erased, all.inPieces, settles ? undefined : lengthBytes);
     const change = state.change(step, joins ? lengthBytes : 0);
-    const deleted = [...this.#deleted(state, commit.erased), ...this.#rangesOf(state.freed(change, settles))];
-    const written = { before: state.superblock, superblock: change.superblock, deleted };
+    const deleted = this.#deleted(state, commit.erased);
+    const written = { before: state.superblock, superblock: change.superblock };
     const common = { ...written, isExclusive: this.#isExclusive, durability };
     const sealed = (head?: Uint8Array) =>
       new Lazily(this.#sealed(step, bytesOf, state.superblock.pieces ?? 0, head));
     const shards = commit.shards.map(({ shard, bytes: content }) => [shard, content] as const);
     if (settles) {
-      const [pages, table] = [state.unsettledPages(change), state.unsettledShards(shards)];
+      const settled = { ...state.unsettled(change, shards), empties: false };
       return {
-        sealed: { ...common, units: sealed(), settles: { pages, table, empties: false } },
+        sealed: { ...common, deleted, units: sealed(), settles: settled },
         apply: () => state.apply(change, undefined),
       };
     }
+    deleted.push(...pieceRanges(this.#env, state.freed(change)));
     const record = encodeJournal({ ...step, ...LayerState.counts(change.superblock), shards });
     const kept = { bytes: lengthBytes, shards: copies(shards, record) };
     const slot = [JOURNAL + slotOf(change.superblock.commits), record] as const;
     const journalled = joins ? { units: sealed(record) } : { units: sealed(), journal: slot };
-    return { sealed: { ...common, ...journalled }, apply: () => state.apply(change, kept) };
+    return { sealed: { ...common, deleted, ...journalled }, apply: () => state.apply(change, kept) };
   }
 
   /** Units and pieces with their keys. Copies: they go on changing in place, and a commit may have to be repeated. */
@@ -91,10 +92,10 @@ export class CommitSealer {
   /** No commit, but the journal in its places. */
   settle(state: LayerState): PreparedCommit {
     const { superblock } = state;
-    const settles = { pages: state.unsettledPages(), table: state.unsettledShards(), empties: true };
+    const settles = { ...state.unsettled(), empties: true };
     const rest = {
       units: new Lazily<SealedRecord>([].values()),
-      deleted: this.#rangesOf(state.freed(undefined, true)),
+      deleted: [],
       durability: 'relaxed',
       isExclusive: this.#isExclusive,
     } as const;
@@ -124,10 +125,6 @@ export class CommitSealer {
       while (last > first && !state.isByItself(last)) last--;
       return first <= last ? [keyRange(this.#env, first, last)] : [];
     });
-  }
-
-  #rangesOf(pieces: readonly number[]): IDBKeyRange[] {
-    return pieceRanges(this.#env, pieces);
   }
 }
 

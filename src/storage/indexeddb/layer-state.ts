@@ -26,6 +26,15 @@ export interface LayerUnits {
   readonly index: UnitIndex;
 }
 
+/** What the journal says and the rest of the database does not yet. */
+export interface Unsettled {
+  /** Of `map`. */
+  readonly pages: readonly SealedRecord[];
+  readonly table: readonly SealedRecord[];
+  /** Pieces to delete, rising. */
+  readonly freed: readonly number[];
+}
+
 /** A record of the journal as it was found. */
 export interface Repeated {
   readonly record: JournalRecord;
@@ -97,11 +106,9 @@ export class LayerState implements LayerUnits {
     return { superblock, map, own, index, head: headBytes > 0 ? pieces : undefined };
   }
 
-  /** Pieces that can be deleted in a commit, or when the journal is settled, with a commit or without. */
-  freed(change: LayerChange | undefined, settles: boolean): number[] {
-    const freed = change?.index.freed ?? [];
-    const all = settles ? [...freed, ...this.#kept] : freed.filter((piece) => !this.#heads.has(piece));
-    return all.sort((a, b) => a - b);
+  /** Pieces that can be deleted in a commit that does not settle the journal, rising. */
+  freed({ index }: LayerChange): number[] {
+    return index.freed.filter((piece) => !this.#heads.has(piece));
   }
 
   /** @param journal length of the record, and its shards, which are kept; undefined when all was settled with it */
@@ -141,17 +148,17 @@ export class LayerState implements LayerUnits {
     for (const held of [this.#pages, this.#shards, this.#heads, this.#kept]) held.clear();
   }
 
-  /** Pages to write when the journal is settled, as they are or as a change will leave them. */
-  unsettledPages(change?: LayerChange): SealedRecord[] {
+  /** What is to be done when the journal is settled, as it is or with a change and its shards. */
+  unsettled(change?: LayerChange, shards: readonly NumberedShard[] = []): Unsettled {
     const keys = new Set([...this.#pages, ...(change ? pagesOf(change) : [])]);
-    return Array.from(keys, (key) => [key, seal(this.#page(key, change))] as const);
-  }
-
-  unsettledShards(shards: readonly NumberedShard[] = []): SealedRecord[] {
-    return Array.from(
-      new Map([...this.#shards, ...shards]),
-      ([shard, bytes]) => [shard, seal(bytes)] as const,
-    );
+    return {
+      pages: Array.from(keys, (key) => [key, seal(this.#page(key, change))] as const),
+      table: Array.from(
+        new Map([...this.#shards, ...shards]),
+        ([shard, bytes]) => [shard, seal(bytes)] as const,
+      ),
+      freed: [...this.#kept, ...(change?.index.freed ?? [])].sort((a, b) => a - b),
+    };
   }
 
   /** Whether a unit has a record of its own in this layer. */

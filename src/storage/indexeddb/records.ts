@@ -14,7 +14,7 @@ import {
   SETTLE_AFTER_COMMITS,
   slotOf,
 } from './journal.ts';
-import { LayerState, type Repeated, type SealedRecord } from './layer-state.ts';
+import { LayerState, type Repeated, type Unsettled } from './layer-state.ts';
 import { DISK_STORES, INDEX_PAGES, JOURNAL, OWN_PAGES, PIECES, SUPERBLOCK_KEY } from './layout.ts';
 import { MOST_IN_PIECES } from './pieces.ts';
 import { UnitIndex, INDEX_PAGE_BYTES } from './unit-index.ts';
@@ -33,8 +33,7 @@ export type Numbered = readonly (readonly [number, unknown])[];
  */
 export function readSuperblock(env: IndexedDbEnvironment, db: IDBDatabase, id: string): Promise<Superblock> {
   return transact(db, HEAD_STORES, 'readonly', async (tx) => {
-    const superblock = await superblockIn(tx, id);
-    return after(superblock, await journalIn(env, tx, superblock));
+    return now(env, tx, await superblockIn(tx, id));
   });
 }
 
@@ -51,7 +50,7 @@ export function superblockToWipe(
   return transact(db, HEAD_STORES, 'readonly', async (tx) => {
     const superblock = await superblockIn(tx, id);
     try {
-      return after(superblock, await journalIn(env, tx, superblock));
+      return await now(env, tx, superblock);
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'corrupt') throw error;
       return { ...superblock, commits: superblock.commits + SETTLE_AFTER_COMMITS };
@@ -70,11 +69,10 @@ export function renameIn(
   name: string,
 ): Promise<Superblock> {
   return transact(db, HEAD_STORES, 'readwrite', async (tx) => {
-    const before = await superblockIn(tx, id);
-    const renamed = { ...before, name };
-    const now = after(renamed, await journalIn(env, tx, before));
+    const renamed = { ...(await superblockIn(tx, id)), name };
+    const superblock = await now(env, tx, renamed);
     tx.objectStore('superblock').put(renamed, SUPERBLOCK_KEY);
-    return now;
+    return superblock;
   });
 }
 
@@ -83,8 +81,13 @@ async function superblockIn(tx: IDBTransaction, id: string): Promise<Superblock>
   return parseSuperblock(await result<unknown>(tx.objectStore('superblock').get(SUPERBLOCK_KEY)), id);
 }
 
-function after(superblock: Superblock, journal: readonly Repeated[]): Superblock {
-  const last = journal.at(-1)?.record;
+/** As the journal has left it. */
+async function now(
+  env: IndexedDbEnvironment,
+  tx: IDBTransaction,
+  superblock: Superblock,
+): Promise<Superblock> {
+  const last = (await journalIn(env, tx, superblock)).at(-1)?.record;
   if (last === undefined) return superblock;
   const { commits, unitsStored, unitsOwn, pieces } = last;
   return {
@@ -108,8 +111,8 @@ async function journalIn(
   const slots = await slotsIn(env, tx, commits);
   const units = tx.objectStore('units');
   const found: Repeated[] = [];
-  // So many, and one, so that too many are noticed.
   let piece = pieces;
+  // So many, and one, so that too many are noticed.
   for (let next = commits + 1; found.length <= SETTLE_AFTER_COMMITS; next++) {
     const slot = slots.get(next);
     const first = slot === undefined ? await result<unknown>(units.get(PIECES + piece)) : undefined;
@@ -177,15 +180,11 @@ export async function readState(
 /** Writes what the journal says to where it belongs, and the superblock, and empties it; `state` is not told. */
 export function settleIn(env: IndexedDbEnvironment, tx: IDBTransaction, state: LayerState): void {
   tx.objectStore('superblock').put(state.superblock, SUPERBLOCK_KEY);
-  const units = tx.objectStore('units');
-  for (const range of pieceRanges(env, state.freed(undefined, true))) units.delete(range);
-  putSettled(env, tx, { pages: state.unsettledPages(), table: state.unsettledShards(), empties: true });
+  putSettled(env, tx, { ...state.unsettled(), empties: true });
 }
 
 /** The journal's content in its places. */
-export interface Settled {
-  readonly pages: readonly SealedRecord[];
-  readonly table: readonly SealedRecord[];
+export interface Settled extends Unsettled {
   /** Its records go; else they count no more, once the superblock is written. */
   readonly empties: boolean;
 }
@@ -196,6 +195,8 @@ export function putSettled(env: IndexedDbEnvironment, tx: IDBTransaction, settle
   for (const [shard, sealed] of settled.table) table.put(sealed, shard);
   const map = tx.objectStore('map');
   for (const [page, sealed] of settled.pages) map.put(sealed, page);
+  const units = tx.objectStore('units');
+  for (const range of pieceRanges(env, settled.freed)) units.delete(range);
   if (settled.empties) map.delete(journalRange(env));
 }
 
@@ -275,10 +276,12 @@ export function readHead(
   takesOver = false,
 ): Promise<LayerHead> {
   const read = async (tx: IDBTransaction): Promise<LayerHead> => {
-    const state = await readState(env, tx, id);
-    let { superblock } = state;
+    const stored = await superblockIn(tx, id);
+    const journal = await journalIn(env, tx, stored);
+    const state = journal.length > 0 ? await readState(env, tx, id) : undefined;
+    let superblock = state?.superblock ?? stored;
     if (takesOver) superblock = { ...superblock, epoch: superblock.epoch + 1 };
-    if (state.journalled.commits > 0) settleIn(env, tx, state);
+    if (state) settleIn(env, tx, state);
     if (takesOver) tx.objectStore('superblock').put(superblock, SUPERBLOCK_KEY);
     const [pages, table] = await Promise.all([numbered(env, tx, 'map'), numbered(env, tx, 'table')]);
     return { superblock, map: pages.filter(([page]) => page < OWN_PAGES), table };
