@@ -10,7 +10,7 @@ const read = (skipMiB: number) => `dd if=/dev/mydevice bs=1M skip=${skipMiB} cou
 const md5 = (output: string) => /[0-9a-f]{32}/.exec(output)?.[0] ?? output;
 
 test(`${MIB} MiB survive a reload, with and without removing the target first`, async ({ page }) => {
-  // Two boots and twice 64 MiB through an emulated processor: minutes on a busy machine.
+  // Three times a machine, and much data through an emulated processor: minutes on a busy machine.
   test.setTimeout(600_000);
   const lab = new LabPage(page);
   // The guest has to boot and find its data; saved.spec.ts goes on with it.

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CellKind, CellOwner } from '../src/trace/cells.ts';
 import { OWNER_MASK, type TraceModel } from '../src/trace/model.ts';
 import { type Booted, boot, createTarget, kernelComplaints, line12 } from './boot.ts';
+import { isMatrix } from './long.ts';
 
 const MINUTES = 60_000;
 const ROUNDS = 3;
@@ -74,7 +75,7 @@ const modes = [
   },
 ] as const;
 
-describe.skipIf(process.env['MATRIX'] !== '1')('each sector carries the process that caused it', () => {
+describe.skipIf(!isMatrix)('each sector carries the process that caused it', () => {
   it.each(modes.map((mode) => [mode.name, mode] as const))(
     '%s',
     { timeout: 15 * MINUTES },

@@ -1,6 +1,7 @@
 import { describe, it } from 'vitest';
 import { line12, tutorialLine } from './boot.ts';
 import { type LunRange, reportAgrees } from './report-agrees.ts';
+import { isMatrix } from './long.ts';
 
 /**
  * The geometry report against the kernel: what it predicts of `nvme lnvm create` (success, over-provisioning,
@@ -123,7 +124,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-const wanted = cases.filter(({ more }) => process.env['MATRIX'] === '1' || more !== true);
+const wanted = cases.filter(({ more }) => isMatrix || more !== true);
 
 describe.each(wanted)('$line, $sizeMiB MiB', ({ line, sizeMiB, ranges }) => {
   it('does what the report says', () => reportAgrees(line, sizeMiB * 2 ** 20, ranges));

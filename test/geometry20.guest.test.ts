@@ -1,5 +1,6 @@
 import { describe, it } from 'vitest';
 import { type LunRange, reportAgrees } from './report-agrees.ts';
+import { isMatrix } from './long.ts';
 
 /**
  * The geometry report against the kernel, for open-channel 2.0: what it predicts of `nvme lnvm create` must be
@@ -17,8 +18,6 @@ interface Case {
 const master = (image: string, device = 'ms=16') =>
   `qemu-img create -f ocssd -o ${image} ocssd.img\n-device nvme,drive=d,serial=test,${device}`;
 const next = (namespace: string) => `-device ocssd,serial=test -device ocssd-ns,drive=d,${namespace}`;
-
-const isMatrix = process.env['MATRIX'] === '1';
 
 const cases: readonly Case[] = [
   // Measured before: 109,568 sectors, and 95,872 with packed metadata.

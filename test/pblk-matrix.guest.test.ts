@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { IoOpcode } from '../src/spec/opcodes.ts';
 import { boot, createTarget, kernelComplaints, line12 } from './boot.ts';
 import { wireMd5 } from './wire-copy.ts';
+import { isMatrix } from './long.ts';
 
 const MINUTES = 60_000;
 
 /**
  * pblk on every shape: create, fill, overwrite until garbage is collected, remove, cut the power, recover:
- * `npm run test:matrix`. One shape after the other is in trace.guest, tutorial.guest and geometry.guest, for every landing.
+ * `npm run test:matrix`. Each of these steps is in trace.guest or tutorial.guest too, on one shape, for every landing.
  */
 interface Shape {
   readonly name: string;
@@ -67,7 +68,7 @@ const shapes: readonly Shape[] = [
   flash20(2, 32, 24, 128),
 ];
 
-describe.skipIf(process.env['MATRIX'] !== '1')('pblk on every shape', () => {
+describe.skipIf(!isMatrix)('pblk on every shape', () => {
   it.each(shapes.map((shape) => [shape.name, shape] as const))(
     '%s',
     { timeout: 20 * MINUTES },

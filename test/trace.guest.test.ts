@@ -5,6 +5,7 @@ import type { TraceModel } from '../src/trace/model.ts';
 import { Recording } from '../src/trace/recording.ts';
 import type { Target } from '../src/trace/target.ts';
 import { type Booted, boot, createTarget, kernelComplaints, line12 } from './boot.ts';
+import { isMatrix } from './long.ts';
 
 const MINUTES = 60_000;
 
@@ -112,7 +113,7 @@ function kinds(model: TraceModel): Record<string, number> {
 }
 
 /** The first is in every landing; `npm run test:matrix` does all. */
-const wanted = process.env['MATRIX'] === '1' ? shapes : shapes.slice(0, 1);
+const wanted = isMatrix ? shapes : shapes.slice(0, 1);
 
 describe('what the wire tells of pblk agrees with what pblk says', () => {
   it.each(wanted.map((shape) => [shape.name, shape] as const))(

@@ -1,3 +1,5 @@
+import { joined } from '../storage/joined.ts';
+
 /** Bytes of each console that are kept: some thousand lines. */
 const KEPT_BYTES = 128 * 1024;
 
@@ -28,13 +30,7 @@ export class ConsoleMemory {
   }
 
   #join(tty: 0 | 1): Uint8Array {
-    const all = new Uint8Array(this.#bytes[tty]);
-    let at = 0;
-    for (const piece of this.#kept[tty]) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    const kept = lastOf(all);
+    const kept = lastOf(joined(this.#kept[tty], this.#bytes[tty]));
     this.#kept[tty] = [kept];
     this.#bytes[tty] = kept.length;
     return kept;

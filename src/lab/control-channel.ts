@@ -6,6 +6,7 @@
  * (1 MiB) and 16 MiB of output per command.
  */
 
+import { joined } from '../storage/joined.ts';
 import { encodeFrame, FrameParser, MAX_PAYLOAD_BYTES } from './guest-frames.ts';
 import type { ExecResult } from './types.ts';
 
@@ -245,7 +246,7 @@ export class ControlChannel {
         new TextEncoder().encode(`\n[${command.droppedBytes} more bytes of output were dropped]\n`),
       );
     }
-    command.resolve({ status, output: new TextDecoder().decode(concatenate(command.pieces)) });
+    command.resolve({ status, output: new TextDecoder().decode(joined(command.pieces)) });
   }
 
   #fail(id: number, sentence: string): void {
@@ -304,16 +305,6 @@ export class ControlChannel {
 
 function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
 
 /** Guest text for the middle of a sentence: one line, no control characters, not long. */

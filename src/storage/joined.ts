@@ -1,5 +1,8 @@
-/** Pieces in one. @param length of all of them, in bytes */
-export function joined(pieces: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+/** Pieces in one. @param length of all of them, in bytes, for who knows it */
+export function joined(
+  pieces: readonly Uint8Array[],
+  length = pieces.reduce((sum, piece) => sum + piece.length, 0),
+): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
