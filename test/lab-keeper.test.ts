@@ -35,7 +35,7 @@ class FakeLab implements KeptLab {
   async powerOn(options: PowerOptions): Promise<void> {
     if (this.refuses !== '') throw new Error(this.refuses);
     this.disk = await options.catalogue.open(options.diskId);
-    this.resumed = options.resume;
+    this.resumed = await options.resume;
     this.keeper?.opened(this.disk);
     this.set('running');
   }

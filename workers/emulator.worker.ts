@@ -4,10 +4,7 @@
  */
 import wasmUrl from 'v86/build/v86.wasm?url';
 import { holdMessages } from './held-messages.ts';
-import { SiteGuest } from './site-guest.ts';
-
-/** RAM of a machine that nobody has changed. */
-const USUAL_MIB = 128;
+import { SiteGuest, USUAL_MIB } from './site-guest.ts';
 
 const passOn = holdMessages(self);
 const own = self.location.href;

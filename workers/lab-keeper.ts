@@ -3,7 +3,7 @@ import { ConsoleMemory } from '../src/lab/console-memory.ts';
 import { LabError } from '../src/lab/errors.ts';
 import type { LabDevice } from '../src/lab/device.ts';
 import type { Lab, SaveOptions } from '../src/lab/lab.ts';
-import { packLab, unpackLab } from '../src/lab/pack-lab.ts';
+import { packApart, packLab, unpackLab } from '../src/lab/pack-lab.ts';
 import { cannotResume, type SavedLab } from '../src/lab/saved-lab.ts';
 import type { PowerState } from '../src/lab/types.ts';
 import type { SavedLabRow } from '../src/rpc/protocol.ts';
@@ -147,8 +147,9 @@ export class LabKeeper {
     const saved = await this.#parts.lab.save(options);
     const { diskId, diskVersion: version = '', savedAtMs, memoryMiB } = saved;
     const head = { diskId, diskVersion: version, savedAtMs, memoryMiB };
-    const small = saved.machine.bytes.length > MOST_PLAIN_BYTES;
-    return { head, machine: { packed: await packLab(saved, small), consoles } };
+    const isLarge = saved.machine.bytes.length > MOST_PLAIN_BYTES;
+    const packed = isLarge ? { packed: await packLab(saved) } : packApart(saved);
+    return { head, machine: { ...packed, consoles } };
   }
 
   /** Saves the lab under a name, with its disk. Rejects with one sentence. */
@@ -215,40 +216,56 @@ export class LabKeeper {
     const { labs, lab } = this.#parts;
     const catalogue = await this.#disks();
     if (lab.power === 'halted') await lab.powerCut();
-    const [head, machine, disks] = await Promise.all([labs.head(id), labs.machine(id), catalogue.list()]);
-    if (!head || !machine) throw new LabError('resume', 'That saved machine is not here any more.');
-    const unpacked = await unpackLab(machine.packed);
+    const [head, disks] = await Promise.all([labs.head(id), catalogue.list()]);
+    if (!head) throw goneMachine();
     const isThere = stateOf(head, disks) === 'ready';
-    const saved = isThere ? unpacked : await this.#withFork(catalogue, head, disks, unpacked);
-    this.#resumed = machine.consoles;
+    const fork = isThere ? undefined : await this.#fork(catalogue, head, disks);
+    const diskId = fork?.diskId ?? head.diskId;
+    // Not before: what is small would wait for what is large.
+    const reading = this.#read(id);
+    let isOver = false;
+    const resume = reading.then(({ saved, consoles }) => {
+      if (!isOver) this.#resumed = consoles;
+      return { ...saved, ...fork };
+    });
+    resume.catch(() => undefined); // whoever waits for it hears of it
     try {
+      // While it is being read, everything else is made.
       await lab.powerOn({
         catalogue,
-        diskId: saved.diskId,
-        memoryMiB: saved.memoryMiB,
+        diskId,
+        memoryMiB: head.memoryMiB,
         cmdline: '',
-        resume: saved,
+        resume,
         diskVersion,
       });
     } catch (error) {
+      isOver = true;
       this.#resumed = undefined;
       // The fork was made for this alone.
-      if (!isThere) await catalogue.remove(saved.diskId).catch(() => undefined);
+      if (!isThere) await catalogue.remove(diskId).catch(() => undefined);
       throw error;
     }
-    return { diskId: saved.diskId };
+    return { diskId };
   }
 
-  async #withFork(
+  async #read(id: string): Promise<{ saved: SavedLab } & Pick<SavedMachineRecord, 'consoles'>> {
+    const machine = await this.#parts.labs.machine(id);
+    if (!machine) throw goneMachine();
+    const { packed, state, consoles } = machine;
+    return { saved: await unpackLab(packed, state), consoles };
+  }
+
+  /** The version of the disk that a saved lab needs, as a disk of its own. */
+  async #fork(
     catalogue: DiskCatalogue,
     { pinId, name }: SavedLabHead,
     disks: readonly DiskSummary[],
-    saved: SavedLab,
-  ): Promise<SavedLab> {
+  ): Promise<Pick<SavedLab, 'diskId' | 'diskVersion'>> {
     if (pinId === undefined) throw cannotResume('the disk is no longer as it was then');
     const taken = disks.map((disk) => disk.name);
     const { id, commits } = await catalogue.forkPin(pinId, freeNameOf(name, taken));
-    return { ...saved, diskId: id, diskVersion: versionName(id, commits) };
+    return { diskId: id, diskVersion: versionName(id, commits) };
   }
 
   async #disks(): Promise<DiskCatalogue> {
@@ -263,6 +280,10 @@ export class LabKeeper {
     this.#change = result.catch(() => undefined);
     return result;
   }
+}
+
+function goneMachine(): LabError {
+  return new LabError('resume', 'That saved machine is not here any more.');
 }
 
 /** What became of the disk of a saved lab. */

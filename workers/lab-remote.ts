@@ -4,7 +4,7 @@ import { LabError, sentenceOf } from '../src/lab/errors.ts';
 import type { LabDevice } from '../src/lab/device.ts';
 import { Lab, type LabEnvironment } from '../src/lab/lab.ts';
 import { geometryReport } from '../src/lab/report.ts';
-import type { DeviceLineResult, GeometryReport, MapShape } from '../src/lab/types.ts';
+import type { DeviceLineResult, GeometryReport, MapShape, PowerState } from '../src/lab/types.ts';
 import type {
   ContinueLines,
   DiskFileKind,
@@ -24,6 +24,7 @@ import type { DiskCatalogue, DiskSummary } from '../src/storage/catalogue.ts';
 import { IndexedDbCatalogue } from '../src/storage/indexeddb.ts';
 import { ElsewhereError } from '../src/storage/indexeddb/errors.ts';
 import type { SavedLabs } from '../src/storage/saved-labs.ts';
+import { USUAL_MIB } from './site-guest.ts';
 import { exportOverPort, importOverPort, linesFor } from './disk-transfers.ts';
 import { diskVersion, LabKeeper } from './lab-keeper.ts';
 
@@ -35,6 +36,9 @@ export interface RemoteParts {
   readonly savedLabs?: SavedLabs;
   readonly environment: LabEnvironment;
 }
+
+/** From the power's going off until a next start is made ready: a reader may want it on again at once. */
+const PREPARE_MS = 1000;
 
 /** Frames wait for each other at most so long while nothing happens, so that "writing…" turns into "saved". */
 const IDLE_FRAME_MS = 100;
@@ -52,6 +56,9 @@ export class LabServer implements LabRemote {
   private lastCounters = '';
   private watching: WatchOptions = { device: true, guest: true };
   private keeper: LabKeeper | undefined;
+  private prepareTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Of the last machine, which the next one will most likely have as well. */
+  private memoryMiB = USUAL_MIB;
 
   constructor(parts: RemoteParts) {
     this.parts = parts;
@@ -72,6 +79,7 @@ export class LabServer implements LabRemote {
       power: (state, reason) => {
         this.keeper?.power(state);
         this.post({ type: 'power', state, reason, cache: this.lab?.cacheMode });
+        this.prepareLater(state);
         if (state === 'off' || state === 'booting') this.post({ type: 'shape', map: this.shape() });
         if (state === 'off') this.post({ type: 'targets', targets: [] });
       },
@@ -96,7 +104,14 @@ export class LabServer implements LabRemote {
         catalogue: async () => (await this.parts.indexedDb()).catalogue,
         console: (tty, bytes) => this.sendConsole(tty, bytes),
       });
+    this.prepareLater('off');
     await this.watch(this.watching);
+  }
+
+  /** A lab that is off makes ready for its next start, once nobody waits for this thread. */
+  private prepareLater(state: PowerState): void {
+    clearTimeout(this.prepareTimer);
+    if (state === 'off') this.prepareTimer = setTimeout(() => this.lab?.prepare(this.memoryMiB), PREPARE_MS);
   }
 
   private sendConsole(tty: 0 | 1, bytes: Uint8Array): void {
@@ -314,6 +329,7 @@ export class LabServer implements LabRemote {
       if (error instanceof ElsewhereError) this.post({ type: 'elsewhere', diskId });
       throw error;
     });
+    this.memoryMiB = memoryMiB;
   }
 
   async powerOff(timeoutMs?: number): Promise<void> {

@@ -19,6 +19,9 @@ import type { LabEnvironment } from '../src/lab/lab.ts';
 import { joined } from '../src/storage/joined.ts';
 import { compileWasm, type WasmSource } from '../src/machine/wasm.ts';
 
+/** RAM of a machine that nobody has changed. */
+export const USUAL_MIB = 128;
+
 /** A saved guest on its way or here, and who is told how far it is. */
 interface Loading {
   readonly packed: Promise<PackedBootState | undefined>;

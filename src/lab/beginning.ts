@@ -3,6 +3,7 @@ import { barBytes, type NvmeController } from '../device/controller.ts';
 import { Machine } from '../machine/machine.ts';
 import type { PciPlug } from '../machine/pci.ts';
 import type { SavedMachine } from '../machine/saved-state.ts';
+import { SpareCore } from '../machine/spare-core.ts';
 import type { WasmSource } from '../machine/wasm.ts';
 import type { CacheMode } from '../storage/cache-mode.ts';
 import type { DiskCatalogue, OpenDisk } from '../storage/catalogue.ts';
@@ -46,11 +47,11 @@ export interface PowerOptions {
   /** When writes count as done; what a `-drive` of the device line says, or `writethrough`, where it is absent. */
   readonly cache?: CacheMode;
   /**
-   * Go on from this saved lab instead of booting: the disk has to be as it was then, and memory, cache mode and files
+   * Go on from this saved lab, which may still be on its way, instead of booting: the disk has to be as it was then, and memory, cache mode and files
    * the same; kernel and command line are the saved guest's. Refused with a LabError `resume`, and everything is
    * off. A later reset boots.
    */
-  readonly resume?: SavedLab;
+  readonly resume?: SavedLab | Promise<SavedLab>;
   /** What the caller knows a version of the disk by: kept with a saved lab, and compared when it goes on. */
   readonly diskVersion?: (disk: OpenDisk) => string | undefined | Promise<string | undefined>;
   /** What a device line names files for: faults, and the chunks or bad blocks that a new disk begins with. */
@@ -70,6 +71,11 @@ type FromSaved = Exclude<Beginning, { readonly images: GuestImages }>;
 
 function machineOf(beginning: FromSaved): SavedMachine {
   return 'resume' in beginning ? beginning.resume.machine : beginning.saved.machine;
+}
+
+/** How the disk of a saved lab was cached, which it has to be again. */
+export function savedCache(beginning: Beginning): CacheMode | undefined {
+  return 'resume' in beginning ? beginning.resume.cache : undefined;
 }
 
 /** A guest that has booted can stand in for what this would boot. */
@@ -94,15 +100,22 @@ export async function loadSaved(
   return saved === undefined ? loadImages(environment, onProgress) : { saved };
 }
 
+/** The emulator for a machine that goes on from something saved, which may still be on its way. */
+export function spareCore({ wasm }: LabEnvironment, memoryMiB: number): SpareCore {
+  return new SpareCore(wasm, memoryMiB * MIB);
+}
+
 /**
  * Rejects with a MachineError `state` when what was saved is no good: a guest that has booted before the device is
  * touched, a lab before its device has changed.
+ * @param spare for a machine that does not boot; one is made where it is absent
  */
 export async function plugIn(
-  { wasm }: LabEnvironment,
+  environment: LabEnvironment,
   options: PowerOptions,
   beginning: Beginning,
   device: LabDevice,
+  spare?: SpareCore,
 ): Promise<WiredMachine> {
   let controller: NvmeController | undefined;
   const { vendorId, deviceId } = device.config;
@@ -120,10 +133,11 @@ export async function plugIn(
     whyBusy: () => controller?.whyBusy() ?? null,
     save: () => controller?.save(),
   };
-  const hardware = { wasm, memoryBytes: options.memoryMiB * MIB, plugs: [plug] };
   const machine = await ('images' in beginning
     ? Machine.create({
-        ...hardware,
+        wasm: environment.wasm,
+        memoryBytes: options.memoryMiB * MIB,
+        plugs: [plug],
         bios: beginning.images.bios,
         vgaBios: beginning.images.vgaBios,
         kernel: options.kernel ?? beginning.images.kernel,
@@ -131,7 +145,11 @@ export async function plugIn(
         initrd: options.initrd ?? beginning.images.initrd,
         cmdline: options.cmdline.trim() === '' ? DEFAULT_CMDLINE : options.cmdline,
       })
-    : Machine.restore({ ...hardware, saved: machineOf(beginning) }));
+    : Machine.restore({
+        core: spare ?? spareCore(environment, options.memoryMiB),
+        plugs: [plug],
+        saved: machineOf(beginning),
+      }));
   if (!controller) throw new LabError('device', 'The device could not be plugged in.');
   return { machine, controller };
 }

@@ -12,6 +12,8 @@ import {
   mayBeInstant,
   plugIn,
   type PowerOptions,
+  savedCache,
+  spareCore,
   type WiredMachine,
 } from './beginning.ts';
 import { ConsoleWatch } from './console-watch.ts';
@@ -41,6 +43,7 @@ import {
   type SavedLab,
   tableCrcOf,
 } from './saved-lab.ts';
+import type { SpareCore } from '../machine/spare-core.ts';
 import { REST_MS, saveAtRest, type SaveOptions } from './saving.ts';
 import { watchTargets } from './targets/watch-targets.ts';
 import type { TargetWatch } from './targets/target-watch.ts';
@@ -120,6 +123,8 @@ export class Lab {
   private hurry: () => void = () => {};
   /** Milliseconds between samples while the guest's trace is wanted, at this power-on and the next ones. */
   private traceIntervalMs: number | undefined;
+  /** The emulator for the next machine that goes on from something saved. */
+  private spare: SpareCore | undefined;
   private readonly windowSizes = new Map<0 | 1, { cols: number; rows: number }>();
 
   constructor(environment: LabEnvironment, observer: LabObserver) {
@@ -168,6 +173,28 @@ export class Lab {
    */
   powerOn(options: PowerOptions): Promise<void> {
     return this.inTurn((hurry) => this.doPowerOn(options, hurry));
+  }
+
+  /**
+   * Makes, while the power is off, what the next machine will need that goes on from something saved: it is there a tenth
+   * of a second sooner. What it costs is address space rather than memory, until then.
+   */
+  prepare(memoryMiB: number): void {
+    if (this.state !== 'off' || this.spare) return;
+    const spare = (this.spare = spareCore(this.environment, memoryMiB));
+    void spare.settled().then(({ isMade }) => {
+      // Whoever powers on tries again, and tells.
+      if (!isMade && this.spare === spare) this.spare = undefined;
+    });
+  }
+
+  /** What {@link prepare} has made, if it is of that size. */
+  private takeSpare(memoryMiB: number): SpareCore | undefined {
+    const { spare } = this;
+    this.spare = undefined;
+    if (spare?.memoryBytes === memoryMiB * 2 ** 20) return spare;
+    spare?.discard();
+    return undefined;
   }
 
   /**
@@ -300,25 +327,32 @@ export class Lab {
       this.tell('warning', 'instant', `${sentenceOf(error)} The guest boots instead, which takes longer.`);
       return this.load((onProgress) => loadImages(environment, onProgress), progress, hurry);
     };
+    let spare = this.takeSpare(options.memoryMiB);
+    // Made while what the machine goes on from is on its way.
+    if (resume !== undefined) spare ??= spareCore(environment, options.memoryMiB);
     let disk: OpenDisk | undefined;
     try {
+      if (resume !== undefined) disk = await options.catalogue.open(options.diskId);
       let beginning: Beginning =
         resume !== undefined
-          ? { resume: readSavedLab(resume) }
+          ? { resume: readSavedLab(await resume) }
           : await (start === 'instant'
               ? this.load((onProgress) => loadSaved(environment, options, onProgress), progress, hurry).catch(
                   goCold,
                 )
               : this.load((onProgress) => loadImages(environment, onProgress), progress, hurry));
-      if ('images' in beginning) start = 'cold';
+      if ('images' in beginning) {
+        start = 'cold';
+        spare?.discard();
+      }
       progress('unpack', '');
-      disk = await options.catalogue.open(options.diskId);
+      disk ??= await options.catalogue.open(options.diskId);
       const { deviceLine, sizeBytes } = disk.summary;
       const built = buildConfig(deviceLine, sizeBytes, options.files);
       if (!built.ok) throw new LabError('device', built.error);
       const bare = disk;
       const diskVersion = () => options.diskVersion?.(bare);
-      disk = behindCache(disk, options.cache ?? resume?.cache ?? built.result.cache);
+      disk = behindCache(disk, options.cache ?? savedCache(beginning) ?? built.result.cache);
       const config = announceCache(built.config, disk);
       if ('resume' in beginning) {
         this.lastOptions = { ...again, cache: cacheModeOf(disk) };
@@ -334,12 +368,14 @@ export class Lab {
       const device = await LabDevice.open(config, disk);
       this.observer.opened?.(device, disk);
       if (start !== 'cold') progress('restore', '');
-      const wired = await plugIn(environment, options, beginning, device).catch(async (error: unknown) => {
-        if (!(error instanceof MachineError) || error.code !== 'state') throw error;
-        if ('resume' in beginning) throw cannotResume(endOf(error.message), error);
-        beginning = await goCold(error);
-        return plugIn(environment, options, beginning, device);
-      });
+      const wired = await plugIn(environment, options, beginning, device, spare).catch(
+        async (error: unknown) => {
+          if (!(error instanceof MachineError) || error.code !== 'state') throw error;
+          if ('resume' in beginning) throw cannotResume(endOf(error.message), error);
+          beginning = await goCold(error);
+          return plugIn(environment, options, beginning, device);
+        },
+      );
       const { memoryMiB } = options;
       this.running = this.connect({ ...wired, disk, device, memoryMiB, diskVersion }, beginning, progress);
     } catch (error) {
@@ -349,6 +385,8 @@ export class Lab {
         this.setPower('off', sentenceOf(error));
       }
       throw error;
+    } finally {
+      spare?.discard();
     }
     this.setPower('booting', '');
     if (start !== 'resume') progress(start === 'instant' ? 'disk' : 'bios', '');

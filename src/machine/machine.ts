@@ -23,6 +23,7 @@ import {
   protectedBytesOf,
 } from './kernel-image.ts';
 import { PciBus, type PciPlug, type SavedFunction } from './pci.ts';
+import type { SpareCore } from './spare-core.ts';
 import { checkSaved, restoreCore, saveCore, type SavedMachine, whyBusy } from './saved-state.ts';
 import { listenForEvents, type OnTold } from './told-events.ts';
 import { compileWasm, type WasmSource } from './wasm.ts';
@@ -39,7 +40,9 @@ export interface MachineOptions extends Hardware, BootImages {
   readonly forgetKernelImage?: boolean;
 }
 
-export interface RestoreOptions extends Hardware {
+export interface RestoreOptions extends Omit<Hardware, 'wasm' | 'memoryBytes'> {
+  /** It is taken, whatever comes of it. */
+  readonly core: SpareCore;
   readonly saved: SavedMachine;
 }
 
@@ -120,12 +123,10 @@ export class Machine {
    * is no good; a plug is attached only where the fault is found in its own state, or behind it.
    */
   static async restore(options: RestoreOptions): Promise<Machine> {
-    checkMemorySize(options.memoryBytes);
-    const slots = options.plugs.map(({ slot }) => slot);
-    checkSaved(options.saved, options.memoryBytes, slots);
-    const module = await compileWasm(options.wasm);
-    const core = await startCore(module, options.memoryBytes, null);
+    const core = await options.core.take();
     try {
+      const slots = options.plugs.map(({ slot }) => slot);
+      checkSaved(options.saved, options.core.memoryBytes, slots);
       restoreCore(core, options.saved);
     } catch (error) {
       core.destroy();

@@ -6,6 +6,7 @@ import { forgetImage } from './forget-image.ts';
 import { INITRD_ADDRESS, KERNEL_ADDRESS } from './kernel-image.ts';
 import { Machine } from './machine.ts';
 import type { PciPlug } from './pci.ts';
+import { SpareCore } from './spare-core.ts';
 import { MACHINE_VERSION, type Rest, type SavedMachine, whyBusy } from './saved-state.ts';
 
 const MIB = 2 ** 20;
@@ -24,7 +25,7 @@ async function keep(machine: Promise<Machine>): Promise<Machine> {
 }
 
 const restore = (saved: SavedMachine, plugs: PciPlug[] = [], memoryBytes = MEMORY_BYTES): Promise<Machine> =>
-  keep(Machine.restore({ wasm: { path: WASM_PATH }, memoryBytes, plugs, saved }));
+  keep(Machine.restore({ core: new SpareCore({ path: WASM_PATH }, memoryBytes), plugs, saved }));
 
 /** Waits in HLT for an interrupt of the UART, then goes on. */
 const waitForInput = [...asm.sti, 0xf4];

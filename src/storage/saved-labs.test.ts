@@ -43,6 +43,12 @@ it('replaces what goes by the same id, whole', async () => {
   expect(await labs().machine(autoId('d'))).toEqual(machine(9));
 });
 
+it('keeps what was left as it is beside what was packed, and counts both', async () => {
+  const apart = { ...machine(1, 2), state: Uint8Array.of(3, 4, 5) };
+  expect((await labs().put(head('a', 1), apart)).packedBytes).toBe(5);
+  expect(await labs().machine('a')).toEqual(apart);
+});
+
 it('belongs to one copy of the page on an origin', async () => {
   await labs('/one/').put(head('a', 1), machine(1));
   expect(await labs('/two/').list()).toEqual([]);

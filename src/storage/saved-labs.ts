@@ -1,5 +1,6 @@
 import { isIndex } from './disk-spec.ts';
 import { inDatabase, result, transact } from './indexeddb/database.ts';
+import { storeError } from './indexeddb/errors.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
 import { Names, SAVED_LAB_SCHEMA, SAVED_LAB_STORES } from './indexeddb/layout.ts';
 
@@ -24,11 +25,16 @@ export interface SavedLabHead {
 
 /** A machine as it was saved. */
 export interface SavedMachineRecord {
-  /** The machine with its device, packed. */
+  /** The machine with its device, packed; without what is in {@link state}. */
   readonly packed: Uint8Array<ArrayBuffer>;
+  /** What was left as it is, in a run of its own: nobody has to copy it. */
+  readonly state?: Uint8Array<ArrayBuffer>;
   /** What the two shells had said, up to a limit: their screens, and what one could scroll back to. */
   readonly consoles: readonly [Uint8Array, Uint8Array];
 }
+
+/** As it lies in the database: thirty megabytes are read three times as fast from a blob as from an array. */
+type StoredMachine = Omit<SavedMachineRecord, 'state'> & { readonly state?: Blob };
 
 /** Most that a head says in one field: names and ids are short. */
 const MAX_TEXT = 256;
@@ -68,17 +74,28 @@ export class SavedLabs {
 
   /** Undefined when there is none under this id. */
   async machine(id: string): Promise<SavedMachineRecord | undefined> {
-    return parseMachine(
+    const record = parseMachine(
       await this.#in('readonly', (tx) => result<unknown>(tx.objectStore('machines').get(id))),
     );
+    if (!record) return undefined;
+    const { state, ...rest } = record;
+    if (!state) return rest;
+    try {
+      return { ...rest, state: new Uint8Array(await state.arrayBuffer()) };
+    } catch (error) {
+      throw storeError(error);
+    }
   }
 
   /** Replaces what goes by the same id. */
   async put(head: Omit<SavedLabHead, 'packedBytes'>, machine: SavedMachineRecord): Promise<SavedLabHead> {
-    const whole = { ...head, packedBytes: machine.packed.byteLength };
+    const { state, ...rest } = machine;
+    const record: StoredMachine = { ...rest, ...(state && { state: new Blob([state]) }) };
+    const packedBytes = machine.packed.byteLength + (machine.state?.byteLength ?? 0);
+    const whole = { ...head, packedBytes };
     await this.#in('readwrite', (tx) => {
       tx.objectStore('heads').put(whole, head.id);
-      tx.objectStore('machines').put(machine, head.id);
+      tx.objectStore('machines').put(record, head.id);
     });
     return whole;
   }
@@ -119,13 +136,18 @@ function parseHead(record: unknown): SavedLabHead | undefined {
   };
 }
 
-function parseMachine(record: unknown): SavedMachineRecord | undefined {
+function parseMachine(record: unknown): StoredMachine | undefined {
   if (typeof record !== 'object' || record === null) return undefined;
-  const { packed, consoles } = record as Partial<Record<keyof SavedMachineRecord, unknown>>;
+  const { packed, state, consoles } = record as Partial<Record<keyof SavedMachineRecord, unknown>>;
   const [first, second] = Array.isArray(consoles) ? (consoles as unknown[]) : [];
   if (!(packed instanceof Uint8Array) || !(first instanceof Uint8Array) || !(second instanceof Uint8Array))
     return undefined;
-  return { packed: packed as Uint8Array<ArrayBuffer>, consoles: [first, second] };
+  if (state !== undefined && !(state instanceof Blob)) return undefined;
+  return {
+    packed: packed as Uint8Array<ArrayBuffer>,
+    ...(state && { state }),
+    consoles: [first, second],
+  };
 }
 
 function isText(value: unknown): value is string {

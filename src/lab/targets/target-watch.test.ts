@@ -136,7 +136,9 @@ describe('TargetWatch', () => {
     const { exec, says, book, watch, changes, scan } = guest([made('a', 0, 3), made('b', 4, 7)], true);
     says.lines = ['target a 100 4 17', 'device'];
     expect(watch.remembered.map(({ exists }) => exists)).toEqual([true, true]);
-    await vi.advanceTimersByTimeAsync(100);
+    await vi.advanceTimersByTimeAsync(1_900);
+    expect(exec).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(200);
     expect(exec).toHaveBeenCalledTimes(1);
     expect(changes).toHaveBeenCalled();
     expect(watch.remembered.map(({ name, exists }) => [name, exists])).toEqual([

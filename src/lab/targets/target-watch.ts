@@ -26,6 +26,8 @@ const QUIET_MS = 500;
 /** A create that recovers a large disk reads for long: looks become rare, and end. */
 const SLOWEST_LOOK_MS = 4_000;
 const MAX_LOOKS_IN_A_ROW = 100;
+/** A guest that goes on has first to answer its reader; until then its targets are taken for what they were. */
+const GOING_ON_MS = 2_000;
 const LOOK_TIMEOUT_MS = 20_000;
 
 /**
@@ -60,7 +62,7 @@ export class TargetWatch {
   /** Begins to listen. The guest must be able to run commands. */
   start(): void {
     const { signs } = this.parts;
-    if (this.adopts) this.lookIn(0);
+    if (this.adopts) this.lookIn(GOING_ON_MS);
     signs.onscan = () => this.scanned();
     signs.onwrite = () => this.wrote();
     if (signs.scanned.length > 0) this.scanned();
