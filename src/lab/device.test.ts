@@ -6,6 +6,7 @@ import { FakeInterruptLine } from '../../test/fakes/fake-interrupt-line.ts';
 import { FakeMemory } from '../../test/fakes/fake-memory.ts';
 import { FakeStore } from '../../test/fakes/fake-store.ts';
 import { IoOpcode } from '../spec/opcodes.ts';
+import { unpackModel } from '../trace/model-state.ts';
 import { LabDevice } from './device.ts';
 import { TARGETS_SHARD } from './targets/recipe.ts';
 
@@ -31,6 +32,21 @@ it('the log of commands is read from a number on, and knows the last one refused
   expect(device.lastRefused()?.sequence).toBe(before + 1);
   expect(structuredClone(device.commandEvents())).toEqual(device.commandEvents());
 });
+
+it.each(['before the power comes on', 'a second after it'])(
+  'a recording that begins %s knows when it did',
+  async (when) => {
+    const device = await LabDevice.open({ ...DEFAULT_CONFIG, namespaces: [openChannel()] }, new FakeStore());
+    if (when.startsWith('before')) device.watch(true);
+    const clock = new FakeClock();
+    clock.ms = 5000;
+    device.attach({ memory: new FakeMemory(), interrupt: new FakeInterruptLine(), clock });
+    clock.ms = 6000;
+    device.watch(true);
+    const state = device.takeTrace()?.state;
+    expect(state && unpackModel(state).poweredOn).toEqual({ timeUs: 5_000_000, command: 0 });
+  },
+);
 
 it('the targets that a disk remembers are there when it is opened again, and what is no record is none', async () => {
   const store = new FakeStore();

@@ -101,6 +101,8 @@ export class LabDevice {
   private readonly namespace: Namespace;
   private readonly telemetry: TelemetrySwitch;
   private clock = new LookedAtClock();
+  /** When a machine got the device, by {@link clock}: its power came on. */
+  private poweredOnMs: number | undefined;
   private tap: TraceTap | undefined;
   /** Records were dropped, or none was taken yet: the next frame begins with the whole state. */
   private traceIsBehind = false;
@@ -148,6 +150,8 @@ export class LabDevice {
     // One for each machine: what a controller that is gone still defers, the next machine does not run.
     this.clock = new LookedAtClock(ports.clock);
     if (this.tap) this.tap.clock = this.clock;
+    this.poweredOnMs = this.clock.nowMs();
+    this.tap?.power(true, this.poweredOnMs);
     const controller = new NvmeController(
       this.config,
       this.media,
@@ -234,7 +238,7 @@ export class LabDevice {
     this.tap = new TraceTap(this.traceShape, table, this.activity, this.clock);
     this.telemetry.to = this.tap;
     this.traceIsBehind = true;
-    this.tap.power(true);
+    if (this.poweredOnMs !== undefined) this.tap.power(true, this.poweredOnMs);
   }
 
   /**

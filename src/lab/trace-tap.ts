@@ -90,8 +90,11 @@ export class TraceTap implements Telemetry {
     this.sink.at(this.lastUs);
   }
 
-  power(on: boolean): void {
-    this.now().power(on ? 'on' : 'off');
+  /** @param sinceMs of the device's clock, for who hears of it later */
+  power(on: boolean, sinceMs?: number): void {
+    if (sinceMs !== undefined) this.at(sinceMs);
+    (sinceMs === undefined ? this.now() : this.sink).power(on ? 'on' : 'off');
+    this.now();
   }
 
   mark(text: string): void {

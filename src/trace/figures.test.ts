@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TraceEncoder } from './encode.ts';
 import { figuresOf, findFirstWrite, findPowerOn } from './figures.ts';
+import { packModel, unpackModel } from './model-state.ts';
 import { TraceModel } from './model.ts';
 import { tee, type TraceShape } from './record.ts';
 import { Recording } from './recording.ts';
@@ -111,9 +112,17 @@ describe('moments to count from', () => {
     const [segment] = recording.contents().segments;
     if (segment) later.add({ ...segment });
     expect(later.start.timeUs).toBe(500);
-    // The mark is among the records of this one.
+    // There is one among the records.
     expect(findPowerOn(later).timeUs).toBe(500);
-    later.marks.length = 0;
-    expect(findPowerOn(later).timeUs).toBe(300);
+  });
+
+  it('finds a power-on that the page heard of long after it', () => {
+    const device = new TraceModel(SHAPE);
+    device.at(300);
+    device.power('on');
+    device.at(9000);
+    const recording = new Recording(unpackModel(packModel(device)));
+    expect([recording.began.timeUs, findPowerOn(recording)]).toEqual([9000, { timeUs: 300, command: 0 }]);
+    expect(findPowerOn(new Recording(recording.head.snapshot())).timeUs).toBe(300);
   });
 });

@@ -78,11 +78,13 @@ export interface Moment {
   readonly command: number;
 }
 
-/** When the power came on for the last time before the end; else when the recording begins. */
-export function findPowerOn(recording: Recording): Moment {
-  const { marks, began, start } = recording;
-  // A page hears of the power-on with the first state of the device. One that was just made has no time yet.
-  return marks.findLast(({ kind }) => kind === 'on') ?? (began.timeUs > 0 ? began : start);
+/**
+ * When the power came on for the last time before the end, which may be before the recording begins; for one that does
+ * not know, when it begins.
+ */
+export function findPowerOn({ head, began, start }: Recording): Moment {
+  // A model that was just made has no time yet.
+  return head.poweredOn ?? (began.timeUs > 0 ? began : start);
 }
 
 /**

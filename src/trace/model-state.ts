@@ -9,8 +9,8 @@ import { type Line, type LineStateName, newTarget, type Target, TargetLayout } f
  * A model as bytes: the state that a recording begins with in a file, and what a page catches up from after it
  * could not follow. Findings and the causes that are still open are left out.
  */
-/** 2: what was done last to each block, and when. */
-const VERSION = 2;
+/** 2: what was done last to each block, and when. 3: when the power came on. */
+const VERSION = 3;
 const KINDS: readonly TraceShape['kind'][] = ['ocssd12', 'ocssd20', 'plain'];
 const LINE_STATES: readonly LineStateName[] = ['free', 'open', 'closed', 'collecting'];
 /** A device with more blocks is no device of ours: the addresses of a disk have 32 bits. */
@@ -27,6 +27,10 @@ export function packModel(model: TraceModel): Uint8Array<ArrayBuffer> {
   out.u8(VERSION);
   packShape(out, model.shape);
   for (const n of [model.nowUs, model.records, model.commands, model.isOn ? 1 : 0]) out.varint(n);
+  const { poweredOn } = model;
+  out.varint(poweredOn ? 1 : 0);
+  // Nothing that is known happened later than now.
+  if (poweredOn) for (const n of [model.nowUs - poweredOn.timeUs, poweredOn.command]) out.varint(n);
   out.raw(model.state);
   packNumbers(out, model.writtenSecs);
   packNumbers(out, model.eraseCount);
@@ -55,10 +59,11 @@ export function packModel(model: TraceModel): Uint8Array<ArrayBuffer> {
 export function unpackModel(bytes: Uint8Array): TraceModel {
   const reader = new ByteReader(bytes);
   const version = reader.u8();
-  if (version !== VERSION && version !== 1)
+  if (version < 1 || version > VERSION)
     throw new TraceError('The recording was made by another version of this page.');
   const shape = unpackShape(reader);
   const [nowUs = 0, records = 0, commands = 0, isOn = 0] = [0, 1, 2, 3].map(() => reader.varint());
+  const poweredOn = version >= 3 && reader.varint() === 1 ? unpackMoment(reader, nowUs) : undefined;
   const totalBlks = shape.numCh * shape.numLun * shape.numChk * shape.numPln;
   const state = reader.raw(totalBlks);
   const writtenSecs = unpackNumbers(reader, totalBlks);
@@ -66,7 +71,7 @@ export function unpackModel(bytes: Uint8Array): TraceModel {
   const model = new TraceModel(shape, { state, writtenSecs, eraseCount });
   if (writtenSecs.some((secs) => secs > model.secsPerBlk))
     throw new TraceError('The recording has a block with more sectors than there are.');
-  Object.assign(model, { nowUs, records, commands, isOn: isOn === 1 });
+  Object.assign(model, { nowUs, records, commands, isOn: isOn === 1, poweredOn });
   if (version >= 2) unpackOperations(reader, model);
   const processes = reader.varint();
   if (processes > 0xffff) throw new TraceError('The recording names too many processes.');
@@ -82,6 +87,10 @@ export function unpackModel(bytes: Uint8Array): TraceModel {
   }
   model.takeChanged();
   return model;
+}
+
+function unpackMoment(reader: ByteReader, nowUs: number): NonNullable<TraceModel['poweredOn']> {
+  return { timeUs: Math.max(0, nowUs - reader.varint()), command: reader.varint() };
 }
 
 function unpackOperations(reader: ByteReader, model: TraceModel): void {

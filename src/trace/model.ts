@@ -68,6 +68,8 @@ export class TraceModel implements TraceSink {
   records = 0;
   commands = 0;
   isOn = false;
+  /** When the power came on last, as far as is known: before the recording began, it may be. */
+  poweredOn: { readonly timeUs: number; readonly command: number } | undefined;
   /** Blocks in state free. */
   freeBlocks = 0;
   private cells: (BlockCells | undefined)[];
@@ -205,6 +207,7 @@ export class TraceModel implements TraceSink {
     this.records = from.records;
     this.commands = from.commands;
     this.isOn = from.isOn;
+    this.poweredOn = from.poweredOn;
   }
 
   /** A block's cells, to be changed. For those who restore a model; everybody else looks ({@link cellsOf}). */
@@ -624,6 +627,7 @@ export class TraceModel implements TraceSink {
 
   power(mark: PowerMark): void {
     this.isOn = mark === 'on';
+    if (this.isOn) this.poweredOn = { timeUs: this.nowUs, command: this.commands };
     for (const target of this.targets) target.live = false;
   }
 
