@@ -28,7 +28,11 @@ const bytesOf = ({ shards }: JournalRecord) => shards.map(([, bytes]) => ({ byte
 describe('a record of the journal', () => {
   it('is read as it was written, and as long as foretold', () => {
     const sealed = encodeJournal(record);
-    expect(decodeJournal(sealed, record.commits, TOTAL)).toEqual(record);
+    // What was erased twice was erased.
+    expect(decodeJournal(sealed, record.commits, TOTAL)).toEqual({
+      ...record,
+      erased: [{ first: 0, count: 100 }],
+    });
     expect(sealed).toHaveLength(journalBytes(record, bytesOf(record)));
   });
 
@@ -41,6 +45,16 @@ describe('a record of the journal', () => {
     new DataView(long.buffer).setUint32(36, 2 ** 32 - 1, true);
     for (const bad of [undefined, 'x', sealed.subarray(1), sealed.subarray(0, 60), sealed.slice(0, -1), long])
       expect(() => recordIn(bad)).toThrow(StoreError);
+  });
+
+  it('does not say thousands of times that a whole disk is erased', () => {
+    const erased = Array.from({ length: 8000 }, () => ({ first: 0, count: TOTAL }));
+    const sealed = encodeJournal({ ...record, erased });
+    expect(decodeJournal(sealed, record.commits, TOTAL).erased).toEqual([{ first: 0, count: TOTAL }]);
+    const apart = Array.from({ length: 8000 }, (_, i) => ({ first: 16000 - 2 * i, count: 1 }));
+    expect(
+      decodeJournal(encodeJournal({ ...record, erased: apart }), record.commits, 20_000).erased,
+    ).toHaveLength(8000);
   });
 
   it('that is no such thing is corrupt', () => {

@@ -1,6 +1,7 @@
 import { StoreError, type UnitRun } from '../../flash/media-store.ts';
 import { seal, SEAL_BYTES, unseal } from '../checksum.ts';
 import { isIndex, MAX_UNITS } from '../disk-spec.ts';
+import { RunSet } from '../run-set.ts';
 import { PIECE_BYTES } from './pieces.ts';
 
 /**
@@ -140,7 +141,7 @@ export function commitOf(sealed: unknown): number {
 }
 
 /**
- * The record of a commit. Its shards are views.
+ * The record of a commit. Its shards are views; its runs are in order, and none meets another.
  * @param commits the number under which it was found
  * @throws StoreError `corrupt`
  */
@@ -165,10 +166,12 @@ export function decodeJournal(sealed: unknown, commits: number, totalUnits: numb
   const many = <T>(count: number, each: () => T): T[] => Array.from({ length: count }, each);
   const unit = (): number => checked(number(), totalUnits);
   const step = {
-    erased: many(runs, () => {
-      const first = unit();
-      return { first, count: checked(number(), totalUnits - first + 1) };
-    }),
+    erased: merged(
+      many(runs, () => {
+        const first = unit();
+        return { first, count: checked(number(), totalUnits - first + 1) };
+      }),
+    ),
     inPieces: many(inPieces, unit),
     byThemselves: many(byThemselves, unit),
   };
@@ -180,6 +183,13 @@ export function decodeJournal(sealed: unknown, commits: number, totalUnits: numb
   });
   if (left !== 0) throw badJournal();
   return { ...counts, ...step, shards: found };
+}
+
+/** What is erased twice is erased: thousands of runs over a whole disk would take minutes to repeat. */
+function merged(runs: readonly UnitRun[]): readonly UnitRun[] {
+  const set = new RunSet();
+  for (const { first, count } of runs) set.add(first, count);
+  return set.runs();
 }
 
 function checked(number: number, end: number): number {
