@@ -17,6 +17,8 @@ class FakeLab implements KeptLab {
   power: PowerState = 'off';
   disk: OpenDisk | undefined;
   refuses = '';
+  /** What is switched on comes to run. */
+  runs = true;
   resumed: SavedLab | undefined;
   commands = 0;
   keeper: LabKeeper | undefined;
@@ -34,10 +36,11 @@ class FakeLab implements KeptLab {
 
   async powerOn(options: PowerOptions): Promise<void> {
     if (this.refuses !== '') throw new Error(this.refuses);
+    const resumed = await options.resume;
     this.disk = await options.catalogue.open(options.diskId);
-    this.resumed = await options.resume;
+    this.resumed = resumed;
     this.keeper?.opened(this.disk);
-    this.set('running');
+    if (this.runs) this.set('running');
   }
 
   set(state: PowerState): void {
@@ -174,6 +177,31 @@ it('forks for one machine are told apart by their names', async () => {
     await keeper.resume(id);
   }
   expect((await catalogue.list()).map(({ name }) => name).sort()).toEqual(['lesson', 'lesson 2', 'tutorial']);
+});
+
+it('what the shells of a machine said is not shown on the disk of another one', async () => {
+  keeper.console(0, encoder.encode('/ # ls\n'));
+  const { id } = await keeper.save('a');
+  await lab.powerCut();
+  lab.runs = false;
+  await keeper.resume(id);
+  expect(said).toEqual(['0:/ # ls\n', '1:']);
+  // It is cut before it runs.
+  await lab.powerCut();
+  lab.runs = true;
+  said.length = 0;
+  const other = (await catalogue.create({ ...spec, name: 'other' })).id;
+  await lab.powerOn({ catalogue, diskId: other, memoryMiB: 128, cmdline: '' });
+  expect(said).toEqual([]);
+});
+
+it('a machine whose record is gone leaves no fork, and no disk open', async () => {
+  const { id } = await keeper.save('a');
+  await lab.disk?.commit({ erased: [], units: [unit(9)], shards: [] }, 'relaxed');
+  await lab.powerCut();
+  vi.spyOn(labs, 'machine').mockResolvedValue(undefined);
+  await expect(keeper.resume(id)).rejects.toThrow('That saved machine is not here any more.');
+  expect((await catalogue.list()).map((disk) => disk.id)).toEqual([diskId]);
 });
 
 it('a machine that cannot be saved leaves no version of its disk behind', async () => {

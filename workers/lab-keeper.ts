@@ -70,7 +70,7 @@ export class LabKeeper {
   /** One more at each power change: what was begun before is void. */
   #powers = 0;
   /** Shown when the disk of a saved lab is open. */
-  #resumed: readonly [Uint8Array, Uint8Array] | undefined;
+  #resumed: { readonly diskId: string; readonly consoles: SavedMachineRecord['consoles'] } | undefined;
   /** Changes of what is kept, one after the other. */
   #change: Promise<unknown> = Promise.resolve();
 
@@ -101,7 +101,8 @@ export class LabKeeper {
     this.#diskId = disk.summary.id;
     this.#isKept = disk.summary.kept === 'indexeddb';
     this.#consoles.clear();
-    if (this.#resumed) for (const tty of [0, 1] as const) this.#replay(tty, this.#resumed[tty]);
+    if (this.#resumed?.diskId !== disk.summary.id) this.#resumed = undefined;
+    if (this.#resumed) for (const tty of [0, 1] as const) this.#replay(tty, this.#resumed.consoles[tty]);
   }
 
   #replay(tty: 0 | 1, bytes: Uint8Array): void {
@@ -118,6 +119,7 @@ export class LabKeeper {
     }
     if (state !== 'off' && state !== 'halted' && state !== 'crashed') return;
     this.#powers++;
+    this.#resumed = undefined;
     this.#autosave.stop();
     const id = this.#diskId;
     if (state === 'off') this.#diskId = undefined;
@@ -225,7 +227,7 @@ export class LabKeeper {
     const reading = this.#read(id);
     let isOver = false;
     const resume = reading.then(({ saved, consoles }) => {
-      if (!isOver) this.#resumed = consoles;
+      if (!isOver) this.#resumed = { diskId, consoles };
       return { ...saved, ...fork };
     });
     resume.catch(() => undefined); // whoever waits for it hears of it
@@ -241,7 +243,6 @@ export class LabKeeper {
       });
     } catch (error) {
       isOver = true;
-      this.#resumed = undefined;
       // The fork was made for this alone.
       if (!isThere) await catalogue.remove(diskId).catch(() => undefined);
       throw error;

@@ -79,6 +79,7 @@ export class LabServer implements LabRemote {
       power: (state, reason) => {
         this.keeper?.power(state);
         this.post({ type: 'power', state, reason, cache: this.lab?.cacheMode });
+        this.memoryMiB = this.lab?.memoryMiB ?? this.memoryMiB;
         this.prepareLater(state);
         if (state === 'off' || state === 'booting') this.post({ type: 'shape', map: this.shape() });
         if (state === 'off') this.post({ type: 'targets', targets: [] });
@@ -329,7 +330,6 @@ export class LabServer implements LabRemote {
       if (error instanceof ElsewhereError) this.post({ type: 'elsewhere', diskId });
       throw error;
     });
-    this.memoryMiB = memoryMiB;
   }
 
   async powerOff(timeoutMs?: number): Promise<void> {

@@ -136,6 +136,11 @@ export class Lab {
     return this.state;
   }
 
+  /** RAM of the machine that is on. */
+  get memoryMiB(): number | undefined {
+    return this.running?.memoryMiB;
+  }
+
   /** The device while its disk is open. */
   get device(): LabDevice | undefined {
     return this.running?.device;
@@ -172,6 +177,8 @@ export class Lab {
    * shell is there: see {@link whenReady}). Rejects with one sentence, and everything is off again.
    */
   powerOn(options: PowerOptions): Promise<void> {
+    // It may fail before anybody waits for it.
+    void Promise.resolve(options.resume).catch(() => {});
     return this.inTurn((hurry) => this.doPowerOn(options, hurry));
   }
 
@@ -311,6 +318,7 @@ export class Lab {
   private async doPowerOn(options: PowerOptions, hurry: Promise<void>): Promise<void> {
     if (this.running) throw new LabError('power', 'The machine is on already; power it off first.');
     const { resume, ...again } = options;
+    const before = this.lastOptions;
     // A reset boots: the disk has moved on from what was saved.
     this.lastOptions = again;
     const { environment } = this;
@@ -332,10 +340,13 @@ export class Lab {
     if (resume !== undefined) spare ??= spareCore(environment, options.memoryMiB);
     let disk: OpenDisk | undefined;
     try {
-      if (resume !== undefined) disk = await options.catalogue.open(options.diskId);
+      if (resume !== undefined) {
+        progress('unpack', '');
+        disk = await options.catalogue.open(options.diskId);
+      }
       let beginning: Beginning =
         resume !== undefined
-          ? { resume: readSavedLab(await resume) }
+          ? { resume: readSavedLab(await Promise.race([resume, givenUp(hurry)])) }
           : await (start === 'instant'
               ? this.load((onProgress) => loadSaved(environment, options, onProgress), progress, hurry).catch(
                   goCold,
@@ -379,6 +390,8 @@ export class Lab {
       const { memoryMiB } = options;
       this.running = this.connect({ ...wired, disk, device, memoryMiB, diskVersion }, beginning, progress);
     } catch (error) {
+      // What a saved lab was to go on with may have been made for it, and is gone then.
+      if (resume !== undefined) this.lastOptions = before;
       try {
         await disk?.close();
       } finally {
@@ -405,9 +418,7 @@ export class Lab {
       read((doneBytes, totalBytes, name) => {
         if (this.state === 'loading') progress('fetch', name, { doneBytes, totalBytes });
       }),
-      hurry.then(() => {
-        throw new LabError('power', 'The power was cut while the guest was being loaded.');
-      }),
+      givenUp(hurry),
     ]);
   }
 
@@ -457,7 +468,7 @@ export class Lab {
       });
     } else ready = control.ready.then(() => {});
     ready.catch(() => {}); // nobody has to wait for it
-    const targets = watchTargets(device, control, 'resume' in beginning);
+    const targets = watchTargets(device, control, 'resume' in beginning ? beginning.resume : undefined);
     const running: Running = { ...wired, control, trace, heartbeat, targets, ready };
     const waiting = 'resume' in beginning ? 'restore' : 'saved' in beginning ? 'disk' : undefined;
     this.listen(running, (stage, detail) => progress(stage === 'ready' ? stage : (waiting ?? stage), detail));
@@ -682,6 +693,13 @@ export class Lab {
     if (!this.running) throw new LabError('power', 'The machine is off; power it on first.');
     return this.running;
   }
+}
+
+/** Rejects when nobody wants to wait any more for what is being loaded. */
+function givenUp(hurry: Promise<void>): Promise<never> {
+  return hurry.then(() => {
+    throw new LabError('power', 'The power was cut while the guest was being loaded.');
+  });
 }
 
 /** A sentence as the end of another one. */

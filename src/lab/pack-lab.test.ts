@@ -63,7 +63,7 @@ describe('a packed lab', () => {
     const without: SavedLab = { ...saved };
     delete (without as { diskVersion?: string }).diskVersion;
     expect(await unpackLab(await packLab(without))).toEqual(without);
-    const withTrace: SavedLab = { ...saved, trace: traced };
+    const withTrace: SavedLab = { ...saved, trace: traced, targets: [['mydevice', 17]] };
     expect(await unpackLab(await packLab(withTrace))).toEqual(withTrace);
   });
 
@@ -109,7 +109,7 @@ describe('a lab in two runs of bytes', () => {
   });
 
   it('is refused when a bit of it has changed, wherever it lies', async () => {
-    // At each place within a word, and behind the last eight of them.
+    // At each place within a word, and behind the last four of them.
     const odd = packApart({ ...saved, machine: { ...saved.machine, bytes: state.slice(0, 4999) } });
     for (const at of [0, 1, 2, 3, 2500, 4991, 4992, 4998])
       for (let bit = 0; bit < 8; bit++) {
@@ -117,9 +117,16 @@ describe('a lab in two runs of bytes', () => {
         changed[at] = (changed[at] ?? 0) ^ (1 << bit);
         expect(await outcome(odd.packed, changed)).toMatch(/its checksum is wrong/);
       }
-    const moved = new Uint8Array(5000).subarray(1);
+    const two = odd.state.slice();
+    for (const at of [3, 35]) two[at] = (two[at] ?? 0) ^ 0x80;
+    expect(await outcome(odd.packed, two)).toMatch(/its checksum is wrong/);
+    const moved = Buffer.alloc(5000).subarray(1);
     moved.set(odd.state);
     expect(await outcome(odd.packed, moved)).toBe('unpacked');
+    for (const length of [0, 1, 3, 15, 16, 17, 64]) {
+      const short = packApart({ ...saved, machine: { ...saved.machine, bytes: state.slice(0, length) } });
+      expect(await outcome(short.packed, short.state)).toBe('unpacked');
+    }
   });
 });
 
@@ -168,6 +175,9 @@ describe('a lab from elsewhere', () => {
       ['controlId', -1],
       ['traceRun', 2 ** 31],
       ['trace', null],
+      ['targets', null],
+      ['targets', [['a']]],
+      ['targets', Array(100).fill(['a', 1])],
       ['trace', { ...traced, intervalMs: -1 }],
       ['trace', { ...traced, formats: [['a']] }],
       ['trace', { ...traced, sample: Array(2000).fill(['a', 'b']) }],

@@ -111,36 +111,36 @@ function readHeader(whole: Uint8Array, state: Uint8Array | undefined) {
 
 /** Of {@link sumOf}: V8 makes fast code of what is called often, and of a long loop only half. */
 const WORDS_A_CALL = 8192;
+/** 2^32 by the golden ratio, odd: it spreads what has changed over the upper bits (Knuth, 6.4). */
+const SPREAD = 0x9e37_79b1;
 
 /**
- * The CRC-32 of two sums: of all words of 32 bits, and of all sums on the way to the first (Fletcher's checksum, modulo
- * 2^32), with the bytes behind the last eight words. A reader waits for it: in a program that has just begun, it takes 20
- * ms of thirty megabytes, where a CRC takes 100.
+ * The CRC-32 of four hashes, of each fourth word of 32 bits, with the bytes behind the last four words. No changed word
+ * goes unnoticed, since each step of a hash can be undone. A reader waits for it: in a program that has just begun, a CRC
+ * of thirty megabytes takes a tenth of a second.
  */
 function sumOf(bytes: Uint8Array): number {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  const words = new Int32Array(aligned.buffer, aligned.byteOffset, (aligned.length >>> 5) * 8);
-  const sums = new Int32Array(2);
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  const words = new Int32Array(aligned.buffer, aligned.byteOffset, (aligned.length >>> 4) * 4);
+  const hashes = new Int32Array(4);
   for (let at = 0; at < words.length; at += WORDS_A_CALL)
-    addWords(words, at, Math.min(at + WORDS_A_CALL, words.length), sums);
-  return crc32(aligned.subarray(words.byteLength), crc32(new Uint8Array(sums.buffer)));
+    addWords(words, at, Math.min(at + WORDS_A_CALL, words.length), hashes);
+  return crc32(aligned.subarray(words.byteLength), crc32(new Uint8Array(hashes.buffer)));
 }
 
-/** Eight words a step. */
-function addWords(words: Int32Array, from: number, to: number, sums: Int32Array): void {
-  let [sum, all] = sums as unknown as [number, number];
-  for (let i = from; i < to; i += 8) {
-    all = (all + (sum = (sum + (words[i] as number)) | 0)) | 0;
-    all = (all + (sum = (sum + (words[i + 1] as number)) | 0)) | 0;
-    all = (all + (sum = (sum + (words[i + 2] as number)) | 0)) | 0;
-    all = (all + (sum = (sum + (words[i + 3] as number)) | 0)) | 0;
-    all = (all + (sum = (sum + (words[i + 4] as number)) | 0)) | 0;
-    all = (all + (sum = (sum + (words[i + 5] as number)) | 0)) | 0;
-    all = (all + (sum = (sum + (words[i + 6] as number)) | 0)) | 0;
-    all = (all + (sum = (sum + (words[i + 7] as number)) | 0)) | 0;
+function addWords(words: Int32Array, from: number, to: number, hashes: Int32Array): void {
+  let [a, b, c, d] = hashes as unknown as [number, number, number, number];
+  for (let i = from; i < to; i += 4) {
+    a = Math.imul(a ^ (words[i] as number), SPREAD);
+    b = Math.imul(b ^ (words[i + 1] as number), SPREAD);
+    c = Math.imul(c ^ (words[i + 2] as number), SPREAD);
+    d = Math.imul(d ^ (words[i + 3] as number), SPREAD);
+    a ^= a >>> 15;
+    b ^= b >>> 15;
+    c ^= c >>> 15;
+    d ^= d >>> 15;
   }
-  sums[0] = sum;
-  sums[1] = all;
+  hashes.set([a, b, c, d]);
 }
 
 function damaged(why: string, cause?: unknown): LabError {

@@ -9,6 +9,7 @@ import { crc32 } from '../storage/checksum.ts';
 import { LabError } from './errors.ts';
 import type { SavedTrace } from './guest-trace/guest-trace.ts';
 import type { TraceRecord } from './guest-trace/sample.ts';
+import type { SavedTargets } from './targets/target-watch.ts';
 
 export const SAVED_LAB_FORMAT = 1;
 const MIB = 2 ** 20;
@@ -17,6 +18,7 @@ const U32 = 0xffff_ffff;
 const TEXT = /^[^]{0,1000000}$/;
 const CONFIGURATION_BYTES = 64;
 const MAX_TRACE_RECORDS = 1024;
+const MAX_TARGETS = 64;
 
 /** Plain data and one byte array: for structured clone, or {@link packLab}. */
 export interface SavedLab {
@@ -41,6 +43,8 @@ export interface SavedLab {
   readonly traceRun: number;
   /** What the guest's trace was at, if it was on. */
   readonly trace?: SavedTrace;
+  /** The targets that the guest had, if that was known. */
+  readonly targets?: SavedTargets;
 }
 
 /** Checks all but the state of the functions and of v86, which are checked when they are restored. Throws LabError `resume`. */
@@ -63,6 +67,7 @@ export function readSavedLab(value: unknown): SavedLab {
       controlId: saved.whole('controlId', 0, U32),
       traceRun: saved.whole('traceRun', 0, 0x7fff_ffff),
       ...(saved.get('trace') !== undefined && { trace: readTrace(saved.object('trace')) }),
+      ...(saved.get('targets') !== undefined && { targets: readTargets(saved) }),
     };
   } catch (error) {
     if (!(error instanceof SavedStateError)) throw error;
@@ -103,6 +108,14 @@ function readTrace(saved: SavedFields): SavedTrace {
     formats: records('formats'),
     sample: records('sample'),
   };
+}
+
+function readTargets(saved: SavedFields): SavedTargets {
+  return saved.list('targets', MAX_TARGETS, (item) => {
+    const [name, inode] = Array.isArray(item) ? (item as unknown[]) : [];
+    if (typeof name !== 'string' || !Number.isSafeInteger(inode)) throw saved.wrong('targets');
+    return [name, inode as number];
+  });
 }
 
 function cacheOf(saved: SavedFields): CacheMode {

@@ -6,6 +6,7 @@ import type { LabDevice } from './device.ts';
 import { cacheModeOf, settleCache } from './disk-cache.ts';
 import { LabError, sentenceOf } from './errors.ts';
 import type { GuestTrace } from './guest-trace/guest-trace.ts';
+import type { TargetWatch } from './targets/target-watch.ts';
 import { configCrcOf, SAVED_LAB_FORMAT, type SavedLab, tableCrcOf } from './saved-lab.ts';
 
 export const REST_MS = 5_000;
@@ -29,6 +30,8 @@ export interface Savable {
   readonly disk: OpenDisk;
   readonly control: ControlChannel;
   readonly trace: GuestTrace;
+  /** Undefined for a plain disk. */
+  readonly targets: Pick<TargetWatch, 'save'> | undefined;
   readonly memoryMiB: number;
   readonly diskVersion: () => string | undefined | Promise<string | undefined>;
 }
@@ -64,7 +67,7 @@ export async function saveAtRest(lab: Savable, timeoutMs: number, hurry: Promise
   }
 }
 
-async function copy({ machine, device, disk, control, trace, memoryMiB, diskVersion }: Savable) {
+async function copy({ machine, device, disk, control, trace, targets, memoryMiB, diskVersion }: Savable) {
   let tableCrc: number;
   let version: string | undefined;
   try {
@@ -77,6 +80,7 @@ async function copy({ machine, device, disk, control, trace, memoryMiB, diskVers
   }
   const { deviceLine, sizeBytes, id } = disk.summary;
   const traced = trace.save();
+  const live = targets?.save();
   return {
     format: SAVED_LAB_FORMAT,
     // Last: whatever came meanwhile is noticed here.
@@ -93,5 +97,6 @@ async function copy({ machine, device, disk, control, trace, memoryMiB, diskVers
     controlId: control.lastId,
     traceRun: trace.lastRun,
     ...(traced && { trace: traced }),
+    ...(live && { targets: live }),
   } satisfies SavedLab;
 }

@@ -1,5 +1,5 @@
-import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
-import { beforeEach, expect, it } from 'vitest';
+import { IDBFactory, IDBKeyRange, IDBObjectStore } from 'fake-indexeddb';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { autoId, SavedLabs, type SavedLabHead, type SavedMachineRecord } from './saved-labs.ts';
 
 let indexedDB: IDBFactory;
@@ -47,6 +47,37 @@ it('keeps what was left as it is beside what was packed, and counts both', async
   const apart = { ...machine(1, 2), state: Uint8Array.of(3, 4, 5) };
   expect((await labs().put(head('a', 1), apart)).packedBytes).toBe(5);
   expect(await labs().machine('a')).toEqual(apart);
+});
+
+it('keeps it as an array where a browser takes no blobs, and asks once', async () => {
+  const { put } = IDBObjectStore.prototype;
+  let refused = 0;
+  const spy = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (
+    this: IDBObjectStore,
+    value: unknown,
+    key?: IDBValidKey,
+  ) {
+    if (typeof value === 'object' && value !== null && 'state' in value && value.state instanceof Blob) {
+      refused++;
+      throw new DOMException('BlobURLs are not yet supported', 'DataCloneError');
+    }
+    return put.call(this, value, key);
+  });
+  const one = labs();
+  const apart = { ...machine(1, 2), state: Uint8Array.of(3, 4, 5) };
+  await one.put(head('a', 1), apart);
+  await one.put(head('b', 2), apart);
+  spy.mockRestore();
+  expect([refused, await labs().machine('a'), await labs().machine('b')]).toEqual([1, apart, apart]);
+});
+
+it('says which thing is lost when the browser cannot give it back', async () => {
+  await labs().put(head('a', 1), { ...machine(1), state: Uint8Array.of(3) });
+  const spy = vi
+    .spyOn(Blob.prototype, 'arrayBuffer')
+    .mockRejectedValue(new DOMException('gone', 'NotFoundError'));
+  await expect(labs().machine('a')).rejects.toThrow(/lost a part of this saved machine; delete it/);
+  spy.mockRestore();
 });
 
 it('belongs to one copy of the page on an origin', async () => {

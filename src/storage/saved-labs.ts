@@ -1,6 +1,6 @@
+import { StoreError } from '../flash/media-store.ts';
 import { isIndex } from './disk-spec.ts';
 import { inDatabase, result, transact } from './indexeddb/database.ts';
-import { storeError } from './indexeddb/errors.ts';
 import { browserEnvironment, type IndexedDbEnvironment } from './indexeddb/environment.ts';
 import { Names, SAVED_LAB_SCHEMA, SAVED_LAB_STORES } from './indexeddb/layout.ts';
 
@@ -34,7 +34,7 @@ export interface SavedMachineRecord {
 }
 
 /** As it lies in the database: thirty megabytes are read three times as fast from a blob as from an array. */
-type StoredMachine = Omit<SavedMachineRecord, 'state'> & { readonly state?: Blob };
+type StoredMachine = Omit<SavedMachineRecord, 'state'> & { readonly state?: Blob | Uint8Array<ArrayBuffer> };
 
 /** Most that a head says in one field: names and ids are short. */
 const MAX_TEXT = 256;
@@ -51,6 +51,8 @@ export function autoId(diskId: string): string {
 export class SavedLabs {
   readonly #env: IndexedDbEnvironment;
   readonly #name: string;
+  /** WebKit takes no blobs in its private windows. */
+  #refusesBlobs = false;
 
   constructor({ prefix = '', ...env }: Partial<IndexedDbEnvironment> & { readonly prefix?: string } = {}) {
     this.#env = { ...browserEnvironment(), ...env };
@@ -79,24 +81,35 @@ export class SavedLabs {
     );
     if (!record) return undefined;
     const { state, ...rest } = record;
-    if (!state) return rest;
+    if (!(state instanceof Blob)) return { ...rest, ...(state && { state }) };
     try {
       return { ...rest, state: new Uint8Array(await state.arrayBuffer()) };
     } catch (error) {
-      throw storeError(error);
+      throw new StoreError(
+        'io',
+        'The browser has lost a part of this saved machine; delete it, or power on without it.',
+        { cause: error },
+      );
     }
   }
 
   /** Replaces what goes by the same id. */
   async put(head: Omit<SavedLabHead, 'packedBytes'>, machine: SavedMachineRecord): Promise<SavedLabHead> {
-    const { state, ...rest } = machine;
-    const record: StoredMachine = { ...rest, ...(state && { state: new Blob([state]) }) };
     const packedBytes = machine.packed.byteLength + (machine.state?.byteLength ?? 0);
     const whole = { ...head, packedBytes };
-    await this.#in('readwrite', (tx) => {
-      tx.objectStore('heads').put(whole, head.id);
-      tx.objectStore('machines').put(record, head.id);
-    });
+    const putAs = (record: StoredMachine) =>
+      this.#in('readwrite', (tx) => {
+        tx.objectStore('heads').put(whole, head.id);
+        tx.objectStore('machines').put(record, head.id);
+      });
+    const { state } = machine;
+    if (!state || this.#refusesBlobs) await putAs(machine);
+    else
+      await putAs({ ...machine, state: new Blob([state]) }).catch((error: unknown) => {
+        if (!isRefusedBlob(error)) throw error;
+        this.#refusesBlobs = true;
+        return putAs(machine);
+      });
     return whole;
   }
 
@@ -142,12 +155,17 @@ function parseMachine(record: unknown): StoredMachine | undefined {
   const [first, second] = Array.isArray(consoles) ? (consoles as unknown[]) : [];
   if (!(packed instanceof Uint8Array) || !(first instanceof Uint8Array) || !(second instanceof Uint8Array))
     return undefined;
-  if (state !== undefined && !(state instanceof Blob)) return undefined;
+  if (state !== undefined && !(state instanceof Blob) && !(state instanceof Uint8Array)) return undefined;
   return {
     packed: packed as Uint8Array<ArrayBuffer>,
-    ...(state && { state }),
+    ...(state && { state: state as Blob | Uint8Array<ArrayBuffer> }),
     consoles: [first, second],
   };
+}
+
+function isRefusedBlob(error: unknown): boolean {
+  const cause = error instanceof StoreError ? error.cause : error;
+  return cause instanceof Error && cause.name === 'DataCloneError';
 }
 
 function isText(value: unknown): value is string {

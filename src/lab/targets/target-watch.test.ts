@@ -6,7 +6,7 @@ import { AdminOpcode, IoOpcode } from '../../spec/opcodes.ts';
 import type { TargetRecipe } from '../types.ts';
 import { parseLook } from './guest-look.ts';
 import { TargetSigns, scannedRanges } from './target-signs.ts';
-import { TargetWatch } from './target-watch.ts';
+import { type SavedTargets, TargetWatch } from './target-watch.ts';
 
 /** Two channels of four LUNs. */
 const g = {
@@ -109,12 +109,19 @@ describe('TargetWatch', () => {
   afterEach(() => void vi.useRealTimers());
 
   /** A guest that has these lines to say. */
-  function guest(recipes: readonly TargetRecipe[] = [], goesOn = false) {
+  function guest(recipes: readonly TargetRecipe[] = [], goesOn = false, live?: SavedTargets) {
     const signs = new TargetSigns(g, false);
     const book = { recipes };
     const says = { lines: ['device'] };
     const exec = vi.fn(async () => ({ status: 0, output: says.lines.join('\n') }));
-    const watch = new TargetWatch({ signs, book, exec, overProvisioning: () => undefined, goesOn });
+    const watch = new TargetWatch({
+      signs,
+      book,
+      exec,
+      overProvisioning: () => undefined,
+      goesOn,
+      ...(live && { live }),
+    });
     const changes = vi.fn();
     watch.onchange = changes;
     watch.start();
@@ -136,9 +143,7 @@ describe('TargetWatch', () => {
     const { exec, says, book, watch, changes, scan } = guest([made('a', 0, 3), made('b', 4, 7)], true);
     says.lines = ['target a 100 4 17', 'device'];
     expect(watch.remembered.map(({ exists }) => exists)).toEqual([true, true]);
-    await vi.advanceTimersByTimeAsync(1_900);
-    expect(exec).not.toHaveBeenCalled();
-    await vi.advanceTimersByTimeAsync(200);
+    await vi.advanceTimersByTimeAsync(100);
     expect(exec).toHaveBeenCalledTimes(1);
     expect(changes).toHaveBeenCalled();
     expect(watch.remembered.map(({ name, exists }) => [name, exists])).toEqual([
@@ -151,6 +156,35 @@ describe('TargetWatch', () => {
     scan(0, 0);
     await vi.advanceTimersByTimeAsync(2_000);
     expect(book.recipes.map(({ name }) => name)).toEqual(['b']);
+  });
+
+  it('need not look at a guest whose targets were saved with it, until there is a sign', async () => {
+    const recipes = [made('a', 0, 3), made('b', 4, 5)];
+    const { exec, says, book, watch, scan, signs } = guest(recipes, true, [['a', 17]]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(exec).not.toHaveBeenCalled();
+    expect(watch.remembered.map(({ exists }) => exists)).toEqual([true, false]);
+    expect(watch.save()).toEqual([['a', 17]]);
+    // Removed at once, without any other sign than the writes of its end, and made again over other LUNs.
+    says.lines = ['device'];
+    signs.command(writeTo(0));
+    expect(watch.save()).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(book.recipes.map(({ name }) => name)).toEqual(['b']);
+    says.lines = ['target a 100 2 18', 'device'];
+    scan(6, 7);
+    expect(watch.save()).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(book.recipes).toEqual([made('b', 4, 5), made('a', 6, 7)]);
+    expect(watch.save()).toEqual([['a', 18]]);
+  });
+
+  it('takes a target that was made anew, before anybody looked, for a new one', async () => {
+    const { says, book, scan } = guest([made('a', 0, 3)], true, [['a', 17]]);
+    says.lines = ['target a 100 4 18', 'device'];
+    scan(4, 7);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(book.recipes).toEqual([made('a', 4, 7)]);
   });
 
   it('learns a target once it is there, and looks until nothing is in the making', async () => {

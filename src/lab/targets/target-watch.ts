@@ -3,6 +3,9 @@ import { type GuestLook, type LiveTarget, LOOK_COMMAND, parseLook } from './gues
 import { createCommand, forget, isRecipe, learn } from './recipe.ts';
 import { type ScannedRange, scannedRanges, type TargetSigns } from './target-signs.ts';
 
+/** Targets of a guest by their names: the inodes of their sysfs directories. */
+export type SavedTargets = readonly (readonly [name: string, inode: number])[];
+
 /** Where the recipes are kept: the open disk. */
 export interface RecipeBook {
   recipes: readonly TargetRecipe[];
@@ -17,6 +20,8 @@ export interface TargetWatchParts {
   overProvisioning(begin: number, end: number, sizeBytes: number): number | undefined;
   /** The guest was not booted but goes on, with targets that it may have made before. */
   readonly goesOn?: boolean;
+  /** These, where that is known: to look would take the guest longer than to answer its reader. */
+  readonly live?: SavedTargets;
 }
 
 /** A look waits so long for the next sign; one at a time, so that a burst is one. */
@@ -26,8 +31,6 @@ const QUIET_MS = 500;
 /** A create that recovers a large disk reads for long: looks become rare, and end. */
 const SLOWEST_LOOK_MS = 4_000;
 const MAX_LOOKS_IN_A_ROW = 100;
-/** A guest that goes on has first to answer its reader; until then its targets are taken for what they were. */
-const GOING_ON_MS = 2_000;
 const LOOK_TIMEOUT_MS = 20_000;
 
 /**
@@ -56,13 +59,14 @@ export class TargetWatch {
 
   constructor(parts: TargetWatchParts) {
     this.parts = parts;
-    this.adopts = parts.goesOn === true && parts.book.recipes.length > 0;
+    for (const [name, inode] of parts.live ?? []) this.live.set(name, inode);
+    this.adopts = parts.goesOn === true && parts.live === undefined && parts.book.recipes.length > 0;
   }
 
   /** Begins to listen. The guest must be able to run commands. */
   start(): void {
     const { signs } = this.parts;
-    if (this.adopts) this.lookIn(GOING_ON_MS);
+    if (this.adopts) this.lookIn(0);
     signs.onscan = () => this.scanned();
     signs.onwrite = () => this.wrote();
     if (signs.scanned.length > 0) this.scanned();
@@ -86,6 +90,13 @@ export class TargetWatch {
   async settle(): Promise<void> {
     await this.looking;
     if (this.timer !== undefined) await this.lookNow();
+  }
+
+  /** The targets of the guest at this moment; undefined where a look would be needed to know. */
+  save(): SavedTargets | undefined {
+    const isKnown =
+      this.timer === undefined && !this.looking && !this.adopts && this.parts.signs.scanned.length === 0;
+    return isKnown ? [...this.live] : undefined;
   }
 
   /** The disk shall not remember a target any more. */

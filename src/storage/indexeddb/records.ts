@@ -118,9 +118,10 @@ async function journalIn(
     const first = slot === undefined ? await result<unknown>(units.get(PIECES + piece)) : undefined;
     if (slot === undefined && first === undefined) break;
     const sealed = slot ?? recordIn(first);
+    if (sealed.length > LONGEST_RECORD_BYTES) throw badJournal();
     const record = decodeJournal(sealed, next, totalUnits);
     const counts = record.pieces >= piece && record.pieces <= MAX_PIECES;
-    if (record.epoch !== epoch || !counts || sealed.length > LONGEST_RECORD_BYTES) throw badJournal();
+    if (record.epoch !== epoch || !counts) throw badJournal();
     if (record.inPieces.length > 0 && unitBytes + SEAL_BYTES > MOST_IN_PIECES) throw badJournal();
     found.push({ record, bytes: sealed.length, isJoined: slot === undefined });
     slots.delete(next);
