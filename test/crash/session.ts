@@ -40,6 +40,8 @@ export class Session {
   readonly counts = new Map<string, number>();
   /** A change was refused: nothing more is kept until the disk is opened again. */
   failed = false;
+  /** The reader was told that what was answered could not be stored; the host may not have asked since. */
+  lossTold = false;
   private readonly random: Random;
   private readonly delays: Delays;
   private readonly memory: FakeMemory;
@@ -62,6 +64,8 @@ export class Session {
     const { time, random, delays, mode } = this;
     this.disk = new SimDisk({ ...mediumOf(config), time, random, delays }, platter);
     this.cache = mode === 'writethrough' ? undefined : new WriteCache(this.disk, mode, time);
+    this.lossTold = false;
+    if (this.cache) this.cache.onfailure = () => (this.lossTold = true);
     this.rig = await openRig(this.host, this.cache ?? this.disk, this.memory, mode, async () => {
       time.step();
       await settle();

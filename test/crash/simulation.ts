@@ -112,7 +112,7 @@ class Simulation {
     this.note('controller reset');
   }
 
-  /** The guest shuts down, the cache is stored, and everything that was answered is there. */
+  /** The guest shuts down, the cache is stored, and everything that was answered is there, or the reader was told. */
   private async switchOff(): Promise<void> {
     const { session, random } = this;
     await session.drain();
@@ -125,7 +125,9 @@ class Simulation {
       if (!isOver()) throw new Error('the shutdown never ended');
     }
     const platter = await session.close();
-    if (!platter) {
+    // Nobody says twice that something is lost: whoever was told, is told nothing when the disk is closed.
+    if (!platter || session.lossTold) {
+      this.note(platter ? 'loss told before' : 'loss told at the end');
       await this.cut();
       return;
     }
