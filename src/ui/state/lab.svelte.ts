@@ -500,7 +500,7 @@ export class LabState {
     this.powerReason = reason;
     if (state === 'crashed') this.#rejectWaiters(crashed(reason));
     if (state === 'off') this.savedLabs.ended();
-    if (state === 'off' && wasStarting && reason !== RESTARTING)
+    if (state === 'off' && wasStarting && reason !== RESTARTING && !this.savedLabs.triesFirst)
       this.#rejectWaiters(new Error(sentence(`The machine is off again before it was ready: ${reason}`)));
     if (state === 'loading') this.targets.begin();
     if (state === 'running') {

@@ -46,7 +46,8 @@ class FakeWorkerSide {
     powerCut: vi.fn(async () => {}),
     reset: vi.fn(async () => {}),
     listFiles: vi.fn(async () => []),
-    savedLabs: vi.fn(async () => []),
+    savedLabs: vi.fn(async (): Promise<unknown[]> => []),
+    resumeLab: vi.fn(async (): Promise<unknown> => undefined),
     consoleSend: vi.fn(async (_tty: number, _bytes: Uint8Array) => {}),
     mapSnapshot: vi.fn(async () => undefined),
     lastRefused: vi.fn(async (): Promise<unknown> => undefined),
@@ -254,6 +255,27 @@ describe('waiting for the guest', () => {
     worker.power('crashed', 'Kernel panic.');
     expect(await stateOf(ready)).toBe('The machine has crashed: Kernel panic.');
     expect(await stateOf(lab.whenRunning())).toBe('The machine has crashed: Kernel panic.');
+  });
+
+  it('goes on waiting when a machine cannot go on after a reload, and boots instead', async () => {
+    const disk = await worker.client.createDisk('a', 'nvme', 1e9);
+    const row = { id: 'auto:d1', kind: 'auto', name: '', diskId: disk.id, state: 'ready' };
+    worker.client.savedLabs.mockResolvedValue([row]);
+    worker.client.resumeLab.mockImplementation(async () => {
+      worker.power('loading');
+      worker.power('off', 'it is damaged');
+      throw new Error('it is damaged');
+    });
+    const again = new LabState();
+    const ready = again.whenRunning();
+    await again.start();
+    expect(worker.client.powerOn).toHaveBeenCalledTimes(1);
+    expect(again.notices.list.map(({ text }) => text).join()).toContain('it is damaged');
+    expect(await stateOf(ready)).toBe('waiting');
+    // That one is an end.
+    worker.power('loading');
+    worker.power('off', 'The server answered 404.');
+    expect(await stateOf(ready)).toMatch(/answered 404/);
   });
 
   it('goes on waiting over a restart', async () => {

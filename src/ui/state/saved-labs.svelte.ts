@@ -12,6 +12,8 @@ export class SavedLabsState {
   /** There was a machine, but its disk has been written to since: it boots, and this says how old it was. */
   outdated = $state.raw<SavedLabRow>();
   saving = $state(false);
+  /** The page tries to go on with a machine, and boots if it cannot: until then, off is no end. */
+  triesFirst = false;
   #goesOn = $state(recall('goOn') !== 'no');
   readonly #lab: LabState;
 
@@ -46,12 +48,15 @@ export class SavedLabsState {
     const row = this.rows.find(({ kind, diskId }) => kind === 'auto' && diskId === this.#lab.diskId);
     if (!row) return;
     if (row.state === 'ready') {
+      this.triesFirst = true;
       try {
         // In another tab it runs: that one is asked for it when somebody switches on here.
         if (await this.#lab.resume(row.id)) this.continued = row;
         return;
       } catch (error) {
         this.#lab.notices.error('saved.failed', language.t.savedLabs.failed(messageOf(error)));
+      } finally {
+        this.triesFirst = false;
       }
     } else this.outdated = row;
     await this.#lab.attempt(language.t.power.on, () => this.#lab.powerOn());
