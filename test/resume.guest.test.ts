@@ -351,4 +351,20 @@ describe('a saved lab', () => {
     await expect(guest.lab.save()).rejects.toThrow('The machine is off; power it on first.');
     await expect(guest.lab.save({ timeoutMs: NaN })).rejects.toThrow(/number of milliseconds/);
   });
+
+  it('does not keep a reader waiting who cuts the power while it is read', async () => {
+    guest = await boot(options);
+    await guest.off();
+    const { lab, catalogue, diskId } = guest;
+    const resume = new Promise<SavedLab>(() => {});
+    const going = lab.powerOn({ catalogue, diskId, memoryMiB: 128, cmdline: '', resume });
+    const refused = expect(going).rejects.toThrow(/The power was cut while/);
+    await vi.waitFor(() => expect(lab.power).toBe('loading'));
+    await lab.powerCut();
+    await refused;
+    expect(lab.power).toBe('off');
+    // The disk is free, and a reset is one of the machine before.
+    await lab.reset();
+    await lab.whenReady();
+  });
 });
