@@ -151,7 +151,7 @@ export class LabDevice {
     this.clock = new LookedAtClock(ports.clock);
     if (this.tap) this.tap.clock = this.clock;
     this.poweredOnMs = this.clock.nowMs();
-    this.tap?.power(true, this.poweredOnMs);
+    this.tap?.power(true);
     const controller = new NvmeController(
       this.config,
       this.media,

@@ -92,9 +92,9 @@ export class TraceTap implements Telemetry {
 
   /** @param sinceMs of the device's clock, for who hears of it later */
   power(on: boolean, sinceMs?: number): void {
-    if (sinceMs !== undefined) this.at(sinceMs);
-    (sinceMs === undefined ? this.now() : this.sink).power(on ? 'on' : 'off');
-    this.now();
+    this.at(sinceMs ?? this.clock.nowMs());
+    this.sink.power(on ? 'on' : 'off');
+    if (sinceMs !== undefined) this.now();
   }
 
   mark(text: string): void {

@@ -116,6 +116,12 @@ describe('moments to count from', () => {
     expect(findPowerOn(later).timeUs).toBe(500);
   });
 
+  it('finds the power-on of an older file, whose record is not kept any more, by its mark', () => {
+    const recording = new Recording(new TraceModel(SHAPE));
+    recording.marks.push({ timeUs: 40, command: 3, kind: 'on', text: '' });
+    expect(findPowerOn(recording)).toMatchObject({ timeUs: 40, command: 3 });
+  });
+
   it('finds a power-on that the page heard of long after it', () => {
     const device = new TraceModel(SHAPE);
     device.at(300);

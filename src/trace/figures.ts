@@ -82,9 +82,11 @@ export interface Moment {
  * When the power came on for the last time before the end, which may be before the recording begins; for one that does
  * not know, when it begins.
  */
-export function findPowerOn({ head, began, start }: Recording): Moment {
+export function findPowerOn({ head, marks, began, start }: Recording): Moment {
+  // A file of an older page knows it from its marks, when the record is not kept any more.
+  const known = head.poweredOn ?? marks.findLast(({ kind }) => kind === 'on');
   // A model that was just made has no time yet.
-  return head.poweredOn ?? (began.timeUs > 0 ? began : start);
+  return known ?? (began.timeUs > 0 ? began : start);
 }
 
 /**
