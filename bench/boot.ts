@@ -6,7 +6,7 @@ import { ensureBootStates } from '../src/headless/boot-states.ts';
 import { guestFolder } from '../src/headless/node-environment.ts';
 import { DEFAULT_CMDLINE } from '../src/lab/guest-images.ts';
 import { boot, createTarget, tutorialLine } from '../test/boot.ts';
-import { type Figure, figure } from './figure.ts';
+import { type Figure, figure, median } from './figure.ts';
 import { openSite, type Site } from './site.ts';
 
 /** From opening the page to the prompt, when it boots. */
@@ -244,10 +244,6 @@ async function repeat(runs: number, once: () => Promise<number | undefined>): Pr
     seconds.push(value);
   }
   return median(seconds);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 async function nodeSeconds(start: 'cold' | 'instant'): Promise<number> {

@@ -14,6 +14,11 @@ export interface Figure {
   readonly ok: boolean;
 }
 
+/** The middle one, the upper of two; NaN of none. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
+
 export function figure(
   bench: string,
   name: string,

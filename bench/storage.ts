@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Page } from 'playwright';
 import { createTarget, line12 } from '../test/boot.ts';
 import type { CacheMode } from '../src/storage/cache-mode.ts';
-import { type Figure, figure } from './figure.ts';
+import { type Figure, figure, median } from './figure.ts';
 import { workerMemoryBytes } from './memory.ts';
 import { openSite } from './site.ts';
 import { openStoragePage, type StoragePage } from './storage-page.ts';
@@ -209,10 +209,6 @@ async function fio(page: Page, fromMiB: number, mib: number): Promise<number> {
     .find((line) => line.startsWith('3;'))
     ?.split(';');
   return Number(fields?.[47]) / 1024;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
 /** Of neighbours in time. */

@@ -47,9 +47,9 @@ export interface PowerOptions {
   /** When writes count as done; what a `-drive` of the device line says, or `writethrough`, where it is absent. */
   readonly cache?: CacheMode;
   /**
-   * Go on from this saved lab, which may still be on its way, instead of booting: the disk has to be as it was then, and memory, cache mode and files
-   * the same; kernel and command line are the saved guest's. Refused with a LabError `resume`, and everything is
-   * off. A later reset boots.
+   * Go on from this saved lab, which may still be on its way, instead of booting: the disk has to be as it was then, and
+   * memory, cache mode and files the same; kernel and command line are the saved guest's. Refused with a LabError
+   * `resume`, and everything is off. A later reset boots.
    */
   readonly resume?: SavedLab | Promise<SavedLab>;
   /** What the caller knows a version of the disk by: kept with a saved lab, and compared when it goes on. */

@@ -1,6 +1,7 @@
 import type { NvmeController } from '../device/controller.ts';
 import { MachineError } from '../machine/errors.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { SpareCore } from '../machine/spare-core.ts';
 import type { CacheMode } from '../storage/cache-mode.ts';
 import type { OpenDisk } from '../storage/catalogue.ts';
 import type { GuestEvent } from '../trace/guest-event.ts';
@@ -43,7 +44,6 @@ import {
   type SavedLab,
   tableCrcOf,
 } from './saved-lab.ts';
-import type { SpareCore } from '../machine/spare-core.ts';
 import { REST_MS, saveAtRest, type SaveOptions } from './saving.ts';
 import { watchTargets } from './targets/watch-targets.ts';
 import type { TargetWatch } from './targets/target-watch.ts';
@@ -189,7 +189,7 @@ export class Lab {
   prepare(memoryMiB: number): void {
     if (this.state !== 'off' || this.spare) return;
     const spare = (this.spare = spareCore(this.environment, memoryMiB));
-    void spare.settled().then(({ isMade }) => {
+    void spare.isMade().then((isMade) => {
       // Whoever powers on tries again, and tells.
       if (!isMade && this.spare === spare) this.spare = undefined;
     });

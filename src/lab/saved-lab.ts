@@ -9,6 +9,7 @@ import { crc32 } from '../storage/checksum.ts';
 import { LabError } from './errors.ts';
 import type { SavedTrace } from './guest-trace/guest-trace.ts';
 import type { TraceRecord } from './guest-trace/sample.ts';
+import { MAX_TARGETS } from './targets/guest-look.ts';
 import type { SavedTargets } from './targets/target-watch.ts';
 
 export const SAVED_LAB_FORMAT = 1;
@@ -18,7 +19,6 @@ const U32 = 0xffff_ffff;
 const TEXT = /^[^]{0,1000000}$/;
 const CONFIGURATION_BYTES = 64;
 const MAX_TRACE_RECORDS = 1024;
-const MAX_TARGETS = 64;
 
 /** Plain data and one byte array: for structured clone, or {@link packLab}. */
 export interface SavedLab {

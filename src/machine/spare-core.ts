@@ -18,11 +18,11 @@ export class SpareCore {
     this.#core.catch(() => {}); // whoever takes it hears of it
   }
 
-  /** Resolves when it is made, or cannot be. */
-  async settled(): Promise<{ readonly isMade: boolean }> {
+  /** Resolves when it is made (true), or cannot be. */
+  isMade(): Promise<boolean> {
     return this.#core.then(
-      () => ({ isMade: true }),
-      () => ({ isMade: false }),
+      () => true,
+      () => false,
     );
   }
 

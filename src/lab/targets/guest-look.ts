@@ -19,7 +19,7 @@ export interface GuestLook {
 }
 
 /** More are not looked at: the guest says what it likes. */
-const MAX_TARGETS = 64;
+export const MAX_TARGETS = 64;
 
 /**
  * As few programs as can be: on an emulated processor that is busy each may take a second. So what is busy is said

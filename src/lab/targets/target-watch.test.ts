@@ -6,7 +6,7 @@ import { AdminOpcode, IoOpcode } from '../../spec/opcodes.ts';
 import type { TargetRecipe } from '../types.ts';
 import { parseLook } from './guest-look.ts';
 import { TargetSigns, scannedRanges } from './target-signs.ts';
-import { type SavedTargets, TargetWatch } from './target-watch.ts';
+import { TargetWatch, type TargetWatchParts } from './target-watch.ts';
 
 /** Two channels of four LUNs. */
 const g = {
@@ -109,19 +109,12 @@ describe('TargetWatch', () => {
   afterEach(() => void vi.useRealTimers());
 
   /** A guest that has these lines to say. */
-  function guest(recipes: readonly TargetRecipe[] = [], goesOn = false, live?: SavedTargets) {
+  function guest(recipes: readonly TargetRecipe[] = [], goesOn?: TargetWatchParts['goesOn']) {
     const signs = new TargetSigns(g, false);
     const book = { recipes };
     const says = { lines: ['device'] };
     const exec = vi.fn(async () => ({ status: 0, output: says.lines.join('\n') }));
-    const watch = new TargetWatch({
-      signs,
-      book,
-      exec,
-      overProvisioning: () => undefined,
-      goesOn,
-      ...(live && { live }),
-    });
+    const watch = new TargetWatch({ signs, book, exec, overProvisioning: () => undefined, goesOn });
     const changes = vi.fn();
     watch.onchange = changes;
     watch.start();
@@ -140,7 +133,7 @@ describe('TargetWatch', () => {
   });
 
   it('knows that a guest which goes on has its targets, and finds out which it has not', async () => {
-    const { exec, says, book, watch, changes, scan } = guest([made('a', 0, 3), made('b', 4, 7)], true);
+    const { exec, says, book, watch, changes, scan } = guest([made('a', 0, 3), made('b', 4, 7)], {});
     says.lines = ['target a 100 4 17', 'device'];
     expect(watch.remembered.map(({ exists }) => exists)).toEqual([true, true]);
     await vi.advanceTimersByTimeAsync(100);
@@ -160,7 +153,7 @@ describe('TargetWatch', () => {
 
   it('need not look at a guest whose targets were saved with it, until there is a sign', async () => {
     const recipes = [made('a', 0, 3), made('b', 4, 5)];
-    const { exec, says, book, watch, scan, signs } = guest(recipes, true, [['a', 17]]);
+    const { exec, says, book, watch, scan, signs } = guest(recipes, { targets: [['a', 17]] });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(exec).not.toHaveBeenCalled();
     expect(watch.remembered.map(({ exists }) => exists)).toEqual([true, false]);
@@ -180,7 +173,7 @@ describe('TargetWatch', () => {
   });
 
   it('takes a target that was made anew, before anybody looked, for a new one', async () => {
-    const { says, book, scan } = guest([made('a', 0, 3)], true, [['a', 17]]);
+    const { says, book, scan } = guest([made('a', 0, 3)], { targets: [['a', 17]] });
     says.lines = ['target a 100 4 18', 'device'];
     scan(4, 7);
     await vi.advanceTimersByTimeAsync(2_000);

@@ -18,10 +18,11 @@ export interface TargetWatchParts {
   exec(command: string, options: { timeoutMs: number }): Promise<ExecResult>;
   /** Which `-o` makes a target of that size over those LUNs. */
   overProvisioning(begin: number, end: number, sizeBytes: number): number | undefined;
-  /** The guest was not booted but goes on, with targets that it may have made before. */
-  readonly goesOn?: boolean;
-  /** These, where that is known: to look would take the guest longer than to answer its reader. */
-  readonly live?: SavedTargets;
+  /**
+   * The guest was not booted but goes on, with targets that it may have made before: with these, where that is known. To
+   * look would take it longer than to answer its reader.
+   */
+  readonly goesOn?: { readonly targets?: SavedTargets } | undefined;
 }
 
 /** A look waits so long for the next sign; one at a time, so that a burst is one. */
@@ -59,8 +60,9 @@ export class TargetWatch {
 
   constructor(parts: TargetWatchParts) {
     this.parts = parts;
-    for (const [name, inode] of parts.live ?? []) this.live.set(name, inode);
-    this.adopts = parts.goesOn === true && parts.live === undefined && parts.book.recipes.length > 0;
+    const { goesOn, book } = parts;
+    for (const [name, inode] of goesOn?.targets ?? []) this.live.set(name, inode);
+    this.adopts = goesOn !== undefined && goesOn.targets === undefined && book.recipes.length > 0;
   }
 
   /** Begins to listen. The guest must be able to run commands. */
