@@ -3,6 +3,7 @@ import { figuresOf, findFirstWrite, findPowerOn, type Figures, type Moment } fro
 import type { TraceShape } from '../trace/record.ts';
 import type { Position } from '../trace/recording.ts';
 import type { FileHead } from '../trace/trace-file.ts';
+import { bytesOf, momentOf, watchOf } from './api-input.ts';
 import type { LabState } from './state/lab.svelte.ts';
 import { exportParts, openRecording, saveRecording, type ExportFormat } from './state/recordings.ts';
 import type { TraceEvent } from './state/trace.svelte.ts';
@@ -92,18 +93,19 @@ export function traceApi(lab: LabState): LabTrace {
     pause: () => trace.pause(),
     seek: async (to) => {
       recording();
-      if ('command' in to) trace.seekCommand(to.command);
-      else trace.seekTime(to.timeUs);
+      const moment = momentOf(to);
+      if ('command' in moment) trace.seekCommand(moment.command);
+      else trace.seekTime(moment.timeUs);
       return trace.position ?? recording().end;
     },
     live: async () => trace.goLive(),
-    watch: (what) => lab.connected().watch(what),
+    watch: async (what) => lab.connected().watch(watchOf(what)),
     mark: async (text) => {
       recording();
       trace.mark(String(text));
     },
     save: () => saveRecording(trace, { deviceLine: lab.disk?.deviceLine ?? '', name: lab.disk?.name ?? '' }),
-    open: (bytes) => openRecording(trace, bytes, ''),
+    open: async (bytes) => openRecording(trace, bytesOf(bytes, 'lab.trace.open'), ''),
     export: async (format: ExportFormat) => {
       if (format !== 'json' && format !== 'csv' && format !== 'blkparse')
         throw new Error(`There is no export "${String(format)}"; json, csv and blkparse are there.`);

@@ -10,6 +10,7 @@ import type {
   PowerState,
   RememberedTarget,
 } from '../rpc/protocol.ts';
+import { filesOf, stringOf } from './api-input.ts';
 import { forkName } from './state/fork-name.ts';
 import { blobSink, exportDisk, importDisk } from './state/disk-files.ts';
 import { savedApi, type LabSaved } from './lab-api-saved.ts';
@@ -163,7 +164,7 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
     get ready() {
       return lab.whenRunning();
     },
-    exec: async (command, options) => (await client()).exec(command, options),
+    exec: async (command, options) => (await client()).exec(stringOf(command, 'lab.exec'), options),
     device: {
       get line() {
         return lab.setup.line;
@@ -213,9 +214,8 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
       },
       import: async (files, options = {}) => {
         await client();
-        const list = files instanceof Blob ? [{ name: nameOf(files), blob: files }] : files.map(named);
         const { line, kept } = lab.setup;
-        const request = { files: list, kept: options.kept ?? kept, deviceLine: line };
+        const request = { files: filesOf(files), kept: options.kept ?? kept, deviceLine: line };
         const disk = await importDisk(lab.connected(), request);
         await lab.refreshDisks();
         return disk;
@@ -279,6 +279,3 @@ export function makeLabApi(lab: LabState, started: Promise<void>, look: Look): L
     },
   };
 }
-
-const nameOf = (blob: Blob): string => (blob instanceof File ? blob.name : 'imported');
-const named = (file: File) => ({ name: file.name, blob: file });
