@@ -18,6 +18,10 @@ test('wrong device lines', async ({ page }) => {
       .poll(() => page.getByTestId('device-error').innerText(), { message: line, intervals: [50] })
       .toMatch(mustSay);
     await expect(page.getByTestId('power-on').first()).toBeDisabled();
+    // Also where the set-up is not in sight, as in one of two labs side by side.
+    await expect(page.getByTestId('map-none')).toContainText(
+      await page.getByTestId('device-error').innerText(),
+    );
   }
   expect(lab.crashes).toEqual([]);
 });
