@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { blockAddress } from '../src/flash/address.ts';
 import { CellKind } from '../src/trace/cells.ts';
 import { packModel, unpackModel } from '../src/trace/model-state.ts';
 import type { TraceModel } from '../src/trace/model.ts';
+import { parseWriteBuffer } from '../src/trace/pblk-sysfs.ts';
 import { Recording } from '../src/trace/recording.ts';
 import type { Target } from '../src/trace/target.ts';
 import { type Booted, boot, createTarget, kernelComplaints, line12 } from './boot.ts';
@@ -45,7 +47,9 @@ const shapes: readonly Shape[] = [
 
 /** What pblk says of itself: numbers of `sysfs` by name. */
 async function sysfs(guest: Booted) {
-  const text = await guest.run('cd /sys/block/mydevice/pblk; cat write_amp_mileage lines');
+  const text = await guest.run('cd /sys/block/mydevice/pblk; cat write_amp_mileage lines write_buffer');
+  const buffer = parseWriteBuffer(`${text.trimEnd().split('\n').at(-1)}\n`);
+  if (!buffer) throw new Error(`no write buffer in ${text}`);
   const number = (pattern: RegExp) => Number(pattern.exec(text)?.[1]);
   return {
     user: number(/user:(\d+)/),
@@ -60,6 +64,8 @@ async function sysfs(guest: Booted) {
     mid: number(/mid:(\d+)/),
     low: number(/low:(\d+)/),
     empty: number(/empty:(\d+)/),
+    /** Blocks that are on the flash, but whose old copies pblk does not count as stale yet (see {@link countedStale}). */
+    mapBehind: (buffer.sync - buffer.l2pUpdate + buffer.entries) % buffer.entries,
   };
 }
 
@@ -94,6 +100,26 @@ function gcLists(target: Target, secInLine: number, wsOpt: number, packed: boole
     else lists.empty++;
   }
   return lists;
+}
+
+/**
+ * Stale sectors of the open line that pblk must have counted. Its map still names the buffer for the last `mapBehind`
+ * blocks of the ring, until their room is needed; one that was written again meanwhile is counted only then
+ * (pblk-rb.c pblk_rb_update_l2p, pblk-map.c; padding takes no room in the ring).
+ */
+function countedStale(model: TraceModel, openLine: number, mapBehind: number): number {
+  const data: { command: number; isStale: boolean }[] = [];
+  for (let block = 0; block < model.totalBlks; block++) {
+    const cells = model.cellsOf(block);
+    if (!cells || blockAddress(model.shape, block).chk !== openLine) continue;
+    cells.kind.forEach((kind, sec) => {
+      const isStale = kind === CellKind.stale;
+      if (isStale || kind === CellKind.valid) data.push({ command: cells.command[sec] ?? 0, isStale });
+    });
+  }
+  data.sort((a, b) => b.command - a.command);
+  const since = mapBehind === 0 ? Infinity : (data[mapBehind - 1]?.command ?? 0);
+  return data.filter(({ command, isStale }) => isStale && command < since).length;
 }
 
 /** The logical blocks and where they are, as text lines to be compared. */
@@ -163,7 +189,9 @@ describe('what the wire tells of pblk agrees with what pblk says', () => {
         expect(target.openLine).toBe(says.openLine);
         expect((open?.dataSecs ?? 0) + (open?.paddingSecs ?? 0)).toBe(says.secInLine - says.left);
         const invalid = (open?.dataSecs ?? 0) - (open?.validSecs ?? 0);
-        expect(says.secInLine - says.vsc).toBeGreaterThanOrEqual(invalid);
+        expect(says.secInLine - says.vsc).toBeGreaterThanOrEqual(
+          countedStale(model, says.openLine, says.mapBehind),
+        );
         expect(says.secInLine - says.vsc).toBeLessThanOrEqual(invalid + (open?.paddingSecs ?? 0));
         // Closed lines sorted by how much of them is valid. A collected block that was overwritten before it left the
         // buffer goes out without an address: a hole to us, valid to pblk (pblk_map_page_data). So a line may be off.

@@ -137,7 +137,7 @@ export class TraceTap implements Telemetry {
   }
 
   private wrote(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
-    this.readLbas(slot, secs, unitBytes);
+    this.readLbas(slot, secs, unitBytes, true);
     this.compare(block, slot, secs, unitBytes);
     this.soon().write(block, sec, secs, this.lbas, this.same);
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
@@ -150,7 +150,7 @@ export class TraceTap implements Telemetry {
     for (let i = 0; i < secs; i++) unknown ||= this.model.isUnknown(block, sec + i);
     if (!unknown) return;
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
-    this.readLbas(slot, secs, unitBytes);
+    this.readLbas(slot, secs, unitBytes, false);
     this.soon().learn(block, sec, secs, this.lbas);
   }
 
@@ -185,10 +185,10 @@ export class TraceTap implements Telemetry {
     }
   }
 
-  private readLbas(slot: number, secs: number, unitBytes: Uint8Array): void {
+  private readLbas(slot: number, secs: number, unitBytes: Uint8Array, isNew: boolean): void {
     const { oobSizeBytes, unitOobOffset } = this.g;
     if (oobSizeBytes < SEC_META_BYTES) {
-      this.readPackedLbas(slot, secs, unitBytes);
+      this.readPackedLbas(slot, secs, unitBytes, isNew);
       return;
     }
     for (let i = 0; i < secs; i++) {
@@ -203,24 +203,53 @@ export class TraceTap implements Telemetry {
    * Without room out of band pblk puts the same structures into the last sector of each write (pblk-core.c
    * pblk_get_meta_for_writes), which is one unit then: 16 bytes for each sector, that last one included.
    */
-  private readPackedLbas(slot: number, secs: number, unitBytes: Uint8Array): void {
-    const { secsPerUnit, secSizeBytes } = this.g;
-    const listAt = (secsPerUnit - 1) * secSizeBytes + LBA_AT;
+  private readPackedLbas(slot: number, secs: number, unitBytes: Uint8Array, isNew: boolean): void {
+    const { secsPerUnit } = this.g;
     this.lbas.fill(Lba.unknown, 0, secs);
     if (!this.isUnitOneWrite) return;
-    // What pads a line after a power cut is zeros, the list included; a list of pblk's has its own sector empty.
+    const last = this.listIn(secsPerUnit - 1, unitBytes);
+    if (last === 'none') return;
+    // What is read teaches no more than pblk learns of it: after a cut it takes the last sector for the list.
+    const elsewhere = () => (isNew ? this.misplacedList(unitBytes) : undefined);
+    const list = last === 'names' ? secsPerUnit - 1 : elsewhere();
+    const listAt = (list ?? 0) * this.g.secSizeBytes + LBA_AT;
+    for (let i = 0; i < secs; i++) {
+      const at = listAt + (slot + i) * SEC_META_BYTES;
+      this.lbas[i] = list === undefined || u32(unitBytes, at + 4) !== 0 ? Lba.empty : u32(unitBytes, at);
+    }
+  }
+
+  /**
+   * Where the list is when the last sector names no block: pblk takes the first page of the request's last bio_vec for
+   * its last page, and pages that lie side by side in memory are one bio_vec (bio_add_hw_page). So of a write that is
+   * padded the list may be in the first sector of padding. pblk itself does not look for it there: after a cut such
+   * blocks are lost until their line is closed. Undefined when nothing is named: padding to the end of a line.
+   */
+  private misplacedList(unitBytes: Uint8Array): number | undefined {
+    for (let sec = 1; sec < this.g.secsPerUnit - 1; sec++)
+      if (this.listIn(sec, unitBytes) === 'names') return sec;
+    return undefined;
+  }
+
+  /**
+   * Whether a sector of a unit is a list, and names blocks. A list of pblk's names the first sectors of its write, and
+   * neither itself nor what follows it; what pads a line after a power cut is zeros, the list included.
+   */
+  private listIn(sec: number, unitBytes: Uint8Array): 'names' | 'nothing' | 'none' {
+    const { secsPerUnit, secSizeBytes } = this.g;
+    const listAt = sec * secSizeBytes + LBA_AT;
     let isZero = true;
+    let names = false;
     for (let i = 0; i < secsPerUnit; i++) {
       const low = u32(unitBytes, listAt + i * SEC_META_BYTES);
       const high = u32(unitBytes, listAt + i * SEC_META_BYTES + 4);
-      if ((high !== 0 || low > MAX_LBA) && (high & low) >>> 0 !== ADDR_EMPTY_HALF) return;
+      const isLba = high === 0 && low <= MAX_LBA;
+      if (!isLba && (high & low) >>> 0 !== ADDR_EMPTY_HALF) return 'none';
       isZero &&= low === 0 && high === 0;
+      names ||= isLba;
+      if (isLba && i >= sec && !isZero) return 'none';
     }
-    for (let i = 0; i < secs; i++) {
-      const at = listAt + (slot + i) * SEC_META_BYTES;
-      const isEmpty = isZero || u32(unitBytes, at + 4) !== 0;
-      this.lbas[i] = isEmpty ? Lba.empty : u32(unitBytes, at);
-    }
+    return names && !isZero ? 'names' : 'nothing';
   }
 
   command(command: CompletedCommand): void {
