@@ -105,7 +105,8 @@ function gcLists(target: Target, secInLine: number, wsOpt: number, packed: boole
 /**
  * Stale sectors of the open line that pblk must have counted. Its map still names the buffer for the last `mapBehind`
  * blocks of the ring, until their room is needed; one that was written again meanwhile is counted only then
- * (pblk-rb.c pblk_rb_update_l2p, pblk-map.c; padding takes no room in the ring).
+ * (pblk-rb.c pblk_rb_update_l2p, pblk-map.c; padding takes no room in the ring). Where the ring is as large as the
+ * line, none has to be counted yet.
  */
 function countedStale(model: TraceModel, openLine: number, mapBehind: number): number {
   const data: { command: number; isStale: boolean }[] = [];

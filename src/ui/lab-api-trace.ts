@@ -46,7 +46,7 @@ export interface LabTrace {
   /** The recording as a file, for {@link open} and `?replay=`. */
   save(): Promise<Uint8Array>;
   /** Shows a recording from a file. */
-  open(bytes: Uint8Array): Promise<void>;
+  open(bytes: Uint8Array | ArrayBuffer): Promise<void>;
   /** JSON: one object a line and record; CSV: the commands; blkparse: text in its columns. */
   export(format: 'json' | 'csv' | 'blkparse'): Promise<string>;
 }
