@@ -135,8 +135,8 @@ export class Causes {
   private early: GuestBio[] = [];
   /** Lines that a disk has opened of which is not known yet which target it is. */
   private opened: GuestLine[] = [];
-  /** The agent speaks. */
-  private isActive = false;
+  /** The agent speaks: {@link wrote} wants to be told. */
+  isActive = false;
 
   constructor(model: TraceModel) {
     this.model = model;
@@ -161,7 +161,6 @@ export class Causes {
 
   /** A sector of a target was written on the wire, just now. `isGc`: it holds what garbage collection had picked up. */
   wrote(target: Target, lba: number, block: number, sec: number, isGc: boolean): void {
-    if (!this.isActive) return;
     const atMs = this.model.nowUs / 1000;
     if (isGc) {
       if (this.model.cellsOf(block)?.process[sec] !== 0) return;

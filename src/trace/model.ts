@@ -280,86 +280,108 @@ export class TraceModel implements TraceSink {
       return;
     }
     const line = this.ownLine(target, chk);
-    const { layout } = target;
-    let position = 0;
-    for (let s = sec; s < end; s++, position++) {
-      // Neighbours in a run are neighbours in the line too.
-      if (s === sec || s % layout.secsPerRun === 0) position = layout.positionOf(ch, lun, pln, s);
-      this.wroteInLine(target, line, position, block, s, cells, same[s - sec] === 1);
+    const { secsPerRun } = target.layout;
+    for (let s = sec; s < end;) {
+      // Neighbours in a run are neighbours in the line too, and of one kind: the line's head and end are whole runs.
+      const runEnd = Math.min(end, s + secsPerRun - (s % secsPerRun));
+      const position = target.layout.positionOf(ch, lun, pln, s);
+      if (isInSmeta(target, line, position)) this.wroteBooks(target, cells, s, runEnd, CellKind.smeta);
+      else if (position >= line.emetaStart) this.wroteBooks(target, cells, s, runEnd, CellKind.emeta);
+      else this.wroteData(target, line, block, cells, s, runEnd, same, sec);
+      s = runEnd;
     }
   }
 
-  private wroteInLine(
+  private wroteBooks(target: Target, cells: BlockCells, from: number, end: number, kind: CellKind): void {
+    for (let s = from; s < end; s++) {
+      cells.kind[s] = kind;
+      cells.owner[s] = CellOwner.pblk;
+      cells.lba[s] = Lba.empty;
+    }
+    target.metaSecs += end - from;
+  }
+
+  private wroteData(
     target: Target,
     line: Line,
-    position: number,
     block: number,
-    sec: number,
     cells: BlockCells,
-    isSame: boolean,
+    from: number,
+    end: number,
+    same: Uint8Array,
+    sameFrom: number,
   ): void {
-    const lba = cells.lba[sec] as number;
-    const { smetaStart, emetaStart } = line;
-    const inSmeta = position >= smetaStart && position < smetaStart + target.layout.sizes.smetaSecs;
-    if (inSmeta || position >= emetaStart) {
-      cells.kind[sec] = inSmeta ? CellKind.smeta : CellKind.emeta;
-      cells.owner[sec] = CellOwner.pblk;
-      cells.lba[sec] = Lba.empty;
-      target.metaSecs++;
-      return;
-    }
-    // What pblk never writes (a guest can) is nobody's: the map would grow with any number.
-    if (lba >= target.layout.totalSecs) {
-      cells.kind[sec] = lba === Lba.empty ? CellKind.padding : CellKind.unknown;
-      cells.owner[sec] = lba === Lba.empty ? CellOwner.pblk : CellOwner.unknown;
-      if (lba === Lba.empty) {
-        target.paddingSecs++;
-        line.paddingSecs++;
+    const { map, layout } = target;
+    const { totalSecs } = layout;
+    // Blocks that are written together were mostly written together before: their old copies are neighbours too.
+    let oldBlock = -1;
+    let oldCells = cells;
+    let oldLine = line;
+    let gcSecs = 0;
+    let dataSecs = 0;
+    for (let s = from; s < end; s++) {
+      const lba = cells.lba[s] as number;
+      // What pblk never writes (a guest can) is nobody's: the map would grow with any number.
+      if (lba >= totalSecs) {
+        cells.kind[s] = lba === Lba.empty ? CellKind.padding : CellKind.unknown;
+        cells.owner[s] = lba === Lba.empty ? CellOwner.pblk : CellOwner.unknown;
+        if (lba === Lba.empty) {
+          target.paddingSecs++;
+          line.paddingSecs++;
+        }
+        continue;
       }
-      return;
+      const before = map.get(lba);
+      let isGc = false;
+      if (before !== PagedTable.none) {
+        const at = Math.floor(before / this.secsPerBlk);
+        if (at !== oldBlock) {
+          oldBlock = at;
+          oldCells = this.own(at);
+          oldLine = this.ownLine(target, blockAddress(this.shape, at).chk);
+          this.touch(at);
+        }
+        const old = before - at * this.secsPerBlk;
+        const owner = oldCells.owner[old] as number;
+        // Whoever writes what was picked up may also be a process that writes the block just now: that is other data.
+        isGc = (owner & PICKED_UP) !== 0 && same[s - sameFrom] === 1;
+        // Whose data it is stays known when it is moved.
+        if (isGc) cells.process[s] = oldCells.process[old] as number;
+        oldCells.owner[old] = owner & OWNER_MASK;
+        if (oldCells.kind[old] === CellKind.valid) {
+          oldCells.kind[old] = CellKind.stale;
+          oldCells.valid--;
+          oldLine.validSecs--;
+        }
+      }
+      cells.kind[s] = CellKind.valid;
+      cells.owner[s] = isGc ? CellOwner.gc : CellOwner.user;
+      map.set(lba, block * this.secsPerBlk + s);
+      // Within the loop: the block may be written once more in this run.
+      cells.valid++;
+      line.validSecs++;
+      dataSecs++;
+      if (isGc) gcSecs++;
+      if (this.causes.isActive) this.causes.wrote(target, lba, block, s, isGc);
     }
-    // Whoever writes what was picked up may also be a process that writes the block just now: then it is other data.
-    const before = target.map.get(lba);
-    let isGc = false;
-    if (before !== PagedTable.none) {
-      const old = this.outdateAt(target, before);
-      isGc = old.wasPickedUp && isSame;
-      // Whose data it is stays known when it is moved.
-      if (isGc) cells.process[sec] = old.process;
-    }
-    cells.kind[sec] = CellKind.valid;
-    cells.owner[sec] = isGc ? CellOwner.gc : CellOwner.user;
-    cells.valid++;
-    line.dataSecs++;
-    line.validSecs++;
-    if (isGc) target.gcSecs++;
-    else target.userSecs++;
-    target.map.set(lba, block * this.secsPerBlk + sec);
-    this.causes.wrote(target, lba, block, sec, isGc);
+    line.dataSecs += dataSecs;
+    target.gcSecs += gcSecs;
+    target.userSecs += dataSecs - gcSecs;
   }
 
   /** The copy that was the newest is none from now on. */
   private outdate(target: Target, lba: number): void {
-    const at = target.map.get(lba);
-    if (at === PagedTable.none) return;
-    this.outdateAt(target, at);
-    target.map.set(lba, PagedTable.none);
-  }
-
-  /** A copy is stale from now on: whether garbage collection had picked it up, and whose it was. */
-  private outdateAt(target: Target, at: number): { wasPickedUp: boolean; process: number } {
-    const sec = at % this.secsPerBlk;
-    const block = (at - sec) / this.secsPerBlk;
-    const cells = this.own(block);
-    const owner = cells.owner[sec] ?? 0;
-    cells.owner[sec] = owner & OWNER_MASK;
-    if (cells.kind[sec] === CellKind.valid) {
-      cells.kind[sec] = CellKind.stale;
+    const at = this.find(target, lba);
+    if (!at) return;
+    const cells = this.own(at.block);
+    cells.owner[at.sec] = (cells.owner[at.sec] ?? 0) & OWNER_MASK;
+    if (cells.kind[at.sec] === CellKind.valid) {
+      cells.kind[at.sec] = CellKind.stale;
       cells.valid--;
-      this.ownLine(target, blockAddress(this.shape, block).chk).validSecs--;
+      this.ownLine(target, blockAddress(this.shape, at.block).chk).validSecs--;
     }
-    this.touch(block);
-    return { wasPickedUp: (owner & PICKED_UP) !== 0, process: cells.process[sec] ?? 0 };
+    this.touch(at.block);
+    target.map.set(lba, PagedTable.none);
   }
 
   /** Logical blocks that were given back (a discard): no copy of them is the newest any more. */
@@ -391,9 +413,8 @@ export class TraceModel implements TraceSink {
     lba: number,
   ): void {
     const line = this.ownLine(target, lineId);
-    const inSmeta = position >= line.smetaStart && position < line.smetaStart + target.layout.sizes.smetaSecs;
-    if (inSmeta || position >= line.emetaStart || (lba !== Lba.empty && lba >= target.layout.totalSecs))
-      return;
+    if (isInSmeta(target, line, position) || position >= line.emetaStart) return;
+    if (lba !== Lba.empty && lba >= target.layout.totalSecs) return;
     const cells = this.own(block);
     cells.lba[sec] = lba;
     if (lba > MAX_LBA) {
@@ -666,6 +687,9 @@ export class TraceModel implements TraceSink {
     return block >= 0 && block < this.totalBlks && sec + secs <= this.secsPerBlk;
   }
 }
+
+const isInSmeta = (target: Target, { smetaStart }: Line, position: number): boolean =>
+  position >= smetaStart && position < smetaStart + target.layout.sizes.smetaSecs;
 
 function overlaps(a: TargetLayout, b: TargetLayout): boolean {
   const apart = (from: number, count: number, otherFrom: number, otherCount: number) =>
