@@ -2,7 +2,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { readFileSync } from 'node:fs';
 import type { BuildOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
-import { bootStates } from './src/offline/boot-states-plugin.ts';
+import { bootStateNames, bootStates } from './src/offline/boot-states-plugin.ts';
 import { keptByName } from './src/offline/kept-by-name-plugin.ts';
 import { offline } from './src/offline/plugin.ts';
 
@@ -27,8 +27,8 @@ const quiet: Bundler = {
 export default defineConfig({
   // Relative, so that the built site works from any sub-path.
   base: './',
-  plugins: [svelte(), bootStates(), offline(), keptByName()],
-  worker: { format: 'es', rolldownOptions: quiet },
+  plugins: [svelte(), bootStateNames(), bootStates(), offline(), keptByName()],
+  worker: { format: 'es', plugins: () => [bootStateNames()], rolldownOptions: quiet },
   build: { target: 'es2022', outDir: 'dist', chunkSizeWarningLimit: 1200, rolldownOptions: quiet },
   preview: { port: 4173, strictPort: true, headers: { 'Content-Security-Policy': policy } },
   test: {

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright';
 import { build, preview } from 'vite';
-import { BOOT_STATES } from '../src/lab/boot-state.ts';
 import { ensureChromium } from '../scripts/chromium.mjs';
 import { launch, pageOnDisk } from './browser.ts';
 
@@ -20,7 +19,8 @@ export interface Site {
 /** The built site on a port of its own, and a browser to look at it. */
 export async function openSite(tell: (line: string) => void): Promise<Site> {
   ensureChromium();
-  if (!existsSync(join(root, 'dist', 'guest', BOOT_STATES))) {
+  // The last file of a build.
+  if (!existsSync(join(root, 'dist', 'sw.js'))) {
     tell('building the site');
     await build({ root, logLevel: 'warn' });
   }

@@ -15,8 +15,9 @@ test('goes on from a guest that has booted, and finds its disk', async ({ page }
   expect(await lab.run('dmesg')).toContain(BOOTED);
   expect(await lab.run('nvme list')).toContain('/dev/nvme0n1');
   expect(Math.abs(Number(await lab.run('date +%s')) - Date.now() / 1000)).toBeLessThan(2);
-  // Neither kernel nor initramfs is needed, nor the emulator a second time.
-  expect(fetched.filter((url) => /bzImage|initramfs|seabios|\.wasm$/.test(url))).toEqual([]);
+  // Neither kernel nor initramfs is needed, nor the emulator a second time, nor a list of what there is.
+  expect(fetched.filter((url) => /bzImage|initramfs|seabios|\.wasm$|instant\.json/.test(url))).toEqual([]);
+  expect(fetched.filter((url) => /guest\/booted-/.test(url))).toHaveLength(1);
   await expect(page.getByTestId('notice')).toHaveCount(0);
   // The terminal is a terminal: what is typed is run.
   await page.getByTestId('terminal-0').click();
@@ -54,10 +55,10 @@ test('boots, and says why, when the state is damaged or missing', async ({ page 
   await expect(page.getByTestId('notice').first()).toContainText(/booted-.* is damaged .*boots instead/);
   expect(await lab.run('nvme list')).toContain('/dev/nvme0n1');
 
-  await page.route('**/guest/instant.json', (route) => route.fulfill({ status: 404, body: 'not here' }));
+  await page.route('**/guest/booted-*', (route) => route.fulfill({ status: 404, body: 'not here' }));
   await lab.open();
   await lab.powerOn();
-  await expect(page.getByTestId('notice').first()).toContainText(/instant\.json .*404.*boots instead/);
+  await expect(page.getByTestId('notice').first()).toContainText(/booted-.* .*404.*boots instead/);
   expect(await lab.run('nvme list')).toContain('/dev/nvme0n1');
   expect(lab.crashes).toEqual([]);
 });

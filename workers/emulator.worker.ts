@@ -3,12 +3,18 @@
  * code: both take a while, and a network needs no processor.
  */
 import wasmUrl from 'v86/build/v86.wasm?url';
+import bootStates from 'virtual:boot-states';
 import { holdMessages } from './held-messages.ts';
 import { SiteGuest, USUAL_MIB } from './site-guest.ts';
 
 const passOn = holdMessages(self);
 const own = self.location.href;
-const guest = new SiteGuest(new URL('../guest/', own).href, new URL(wasmUrl, own).href, USUAL_MIB);
+const guest = new SiteGuest({
+  guestBaseUrl: new URL('../guest/', own).href,
+  wasmUrl: new URL(wasmUrl, own).href,
+  usualMiB: USUAL_MIB,
+  list: bootStates,
+});
 
 import('./serve.ts')
   .then(({ serve }) => {

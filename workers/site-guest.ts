@@ -22,6 +22,15 @@ import { compileWasm, type WasmSource } from '../src/machine/wasm.ts';
 /** RAM of a machine that nobody has changed. */
 export const USUAL_MIB = 128;
 
+export interface SiteParts {
+  readonly guestBaseUrl: string;
+  readonly wasmUrl: string;
+  /** The RAM size that most begin with. */
+  readonly usualMiB: number;
+  /** What saved guests there are, where the build has told; asked for otherwise. */
+  readonly list: BootStateList | undefined;
+}
+
 /** A saved guest on its way or here, and who is told how far it is. */
 interface Loading {
   readonly packed: Promise<PackedBootState | undefined>;
@@ -43,8 +52,8 @@ export class SiteGuest implements LabEnvironment {
   private images: Promise<GuestImages> | undefined;
   private readonly saved = new Map<number, Loading>();
 
-  /** @param usualMiB the RAM size that most begin with */
-  constructor(guestBaseUrl: string, wasmUrl: string, usualMiB: number) {
+  constructor({ guestBaseUrl, wasmUrl, usualMiB, list }: SiteParts) {
+    this.list = list && Promise.resolve(list);
     this.source = siteFiles(guestBaseUrl);
     this.wasmUrl = wasmUrl;
     this.compile();
