@@ -64,6 +64,8 @@ async function sysfs(guest: Booted) {
     mid: number(/mid:(\d+)/),
     low: number(/low:(\d+)/),
     empty: number(/empty:(\d+)/),
+    /** Lines that are being collected (`read_inflight_gc`). */
+    collected: number(/queue:(\d+)/),
     /** Blocks that are on the flash, but whose old copies pblk does not count as stale yet (see {@link countedStale}). */
     mapBehind: (buffer.sync - buffer.l2pUpdate + buffer.entries) % buffer.entries,
   };
@@ -72,14 +74,18 @@ async function sysfs(guest: Booted) {
 const SETTLED_READS = 3;
 const MAX_READS = 120;
 
-/** As {@link sysfs}, when nothing moves any more: the same several times, a second apart. Collecting may go on for a while. */
+/**
+ * As {@link sysfs}, when nothing moves any more: the same several times, a second apart, and no line is collected. That
+ * may go on for a while, and stand still for seconds in between.
+ */
 async function settled(guest: Booted): Promise<Awaited<ReturnType<typeof sysfs>>> {
   let says = await sysfs(guest);
   for (let same = 1, reads = 1; same < SETTLED_READS; reads++) {
     if (reads === MAX_READS) throw new Error(`pblk does not come to rest: ${JSON.stringify(says)}`);
     await guest.run('sleep 1');
     const next = await sysfs(guest);
-    same = JSON.stringify(next) === JSON.stringify(says) ? same + 1 : 1;
+    const isStill = next.collected === 0 && JSON.stringify(next) === JSON.stringify(says);
+    same = isStill ? same + 1 : 1;
     says = next;
   }
   return says;
