@@ -1,53 +1,23 @@
-import type { NvmeController } from '../device/controller.ts';
-import { MachineError } from '../machine/errors.ts';
-import type { Machine } from '../machine/machine.ts';
 import type { SpareCore } from '../machine/spare-core.ts';
 import type { CacheMode } from '../storage/cache-mode.ts';
 import type { OpenDisk } from '../storage/catalogue.ts';
 import type { GuestEvent } from '../trace/guest-event.ts';
-import {
-  type Beginning,
-  type LabEnvironment,
-  loadImages,
-  loadSaved,
-  mayBeInstant,
-  plugIn,
-  type PowerOptions,
-  savedCache,
-  spareCore,
-  type WiredMachine,
-} from './beginning.ts';
+import { type LabEnvironment, type PowerOptions, spareCore } from './beginning.ts';
 import { ConsoleWatch } from './console-watch.ts';
-import { CommandTimeout, ControlChannel, type ExecOptions } from './control-channel.ts';
-import { LabDevice } from './device.ts';
-import { buildConfig } from './device-line.ts';
-import {
-  announceCache,
-  behindCache,
-  cacheModeOf,
-  closeDisk,
-  losePower,
-  settleCache,
-  storeAll,
-  tellFailures,
-} from './disk-cache.ts';
+import { ControlChannel, type ExecOptions } from './control-channel.ts';
+import type { LabDevice } from './device.ts';
+import { cacheModeOf, closeDisk, losePower, settleCache, storeAll, tellFailures } from './disk-cache.ts';
 import { LabError, sentenceOf } from './errors.ts';
-import type { OnProgress } from './guest-images.ts';
+import { greet } from './greeting.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { reseeded } from './reseed.ts';
-import {
-  cannotResume,
-  checkTarget,
-  configCrcOf,
-  readSavedLab,
-  type SavedLab,
-  tableCrcOf,
-} from './saved-lab.ts';
+import type { SavedLab } from './saved-lab.ts';
 import { REST_MS, saveAtRest, type SaveOptions } from './saving.ts';
+import { type Progress, type Started, StartTrail, startUp } from './starting.ts';
 import { watchTargets } from './targets/watch-targets.ts';
 import type { TargetWatch } from './targets/target-watch.ts';
 import type { BootProgress, ExecResult, Notice, PowerState, RememberedTarget } from './types.ts';
+import { MAX_TIMER_MS, within } from './within.ts';
 
 /** Told what happens. Nothing is called after power is off again but `power` itself. */
 export interface LabObserver {
@@ -70,9 +40,6 @@ export type { LabEnvironment, PowerOptions, SavedLab, SaveOptions };
 const SHUTDOWN_MS = 15_000;
 /** Of the time to shut down, what may go into a last look at the targets. */
 const LAST_LOOK_MS = 5_000;
-const ENTROPY_BYTES = 64;
-/** setTimeout's largest delay; above it fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const PANIC_SETTLE_MS = 300;
 const PANIC_ANSWER_MS = 3_000;
 const NO_SIGN_OF_LIFE =
@@ -81,27 +48,15 @@ const NO_SIGN_OF_LIFE =
 export const RESTARTING = 'restarting';
 
 /** What exists only while the power is on. */
-interface Running {
-  readonly disk: OpenDisk;
-  readonly device: LabDevice;
-  readonly machine: Machine;
-  readonly controller: NvmeController;
+interface Running extends Omit<Started, 'beginning'> {
   readonly control: ControlChannel;
   readonly trace: GuestTrace;
   readonly heartbeat: Heartbeat;
   /** Undefined for a plain disk. */
   readonly targets: TargetWatch | undefined;
-  readonly memoryMiB: number;
-  readonly diskVersion: () => string | undefined | Promise<string | undefined>;
   /** The agent has answered; after an instant start, the guest has its disk and its shells too. */
   readonly ready: Promise<void>;
 }
-
-type Progress = (
-  stage: BootProgress['stage'],
-  detail: string,
-  bytes?: { doneBytes: number; totalBytes: number },
-) => void;
 
 /**
  * One lab: a disk, the device made of it, and a machine it is plugged into. Powering off lets go of all
@@ -321,112 +276,37 @@ export class Lab {
     const before = this.lastOptions;
     // A reset boots: the disk has moved on from what was saved.
     this.lastOptions = again;
-    const { environment } = this;
-    const startedMs = performance.now();
     this.setPower('loading', '');
-    let start: BootProgress['start'] =
-      resume !== undefined ? 'resume' : mayBeInstant(options, environment) ? 'instant' : 'cold';
-    const progress: Progress = (stage, detail, bytes) =>
-      this.observer.boot({ stage, detail, start, elapsedMs: performance.now() - startedMs, ...bytes });
-    /** Whatever is wrong with a saved guest, there is the other way. */
-    const goCold = (error: unknown): Promise<Beginning> => {
-      if (error instanceof LabError && error.code === 'power') throw error;
-      start = 'cold';
-      this.tell('warning', 'instant', `${sentenceOf(error)} The guest boots instead, which takes longer.`);
-      return this.load((onProgress) => loadImages(environment, onProgress), progress, hurry);
-    };
-    let spare = this.takeSpare(options.memoryMiB);
-    // Made while what the machine goes on from is on its way.
-    if (resume !== undefined) spare ??= spareCore(environment, options.memoryMiB);
-    let disk: OpenDisk | undefined;
+    const trail = StartTrail.of(options, this.environment, (progress) => this.observer.boot(progress));
+    let started: Started | undefined;
     try {
-      if (resume !== undefined) {
-        progress('unpack', '');
-        disk = await options.catalogue.open(options.diskId);
-      }
-      let beginning: Beginning =
-        resume !== undefined
-          ? { resume: readSavedLab(await Promise.race([resume, givenUp(hurry)])) }
-          : await (start === 'instant'
-              ? this.load((onProgress) => loadSaved(environment, options, onProgress), progress, hurry).catch(
-                  goCold,
-                )
-              : this.load((onProgress) => loadImages(environment, onProgress), progress, hurry));
-      if ('images' in beginning) {
-        start = 'cold';
-        spare?.discard();
-      }
-      progress('unpack', '');
-      disk ??= await options.catalogue.open(options.diskId);
-      const { deviceLine, sizeBytes } = disk.summary;
-      const built = buildConfig(deviceLine, sizeBytes, options.files);
-      if (!built.ok) throw new LabError('device', built.error);
-      const bare = disk;
-      const diskVersion = () => options.diskVersion?.(bare);
-      disk = behindCache(disk, options.cache ?? savedCache(beginning) ?? built.result.cache);
-      const config = announceCache(built.config, disk);
-      if ('resume' in beginning) {
-        this.lastOptions = { ...again, cache: cacheModeOf(disk) };
-        checkTarget(beginning.resume, {
-          diskId: options.diskId,
-          diskVersion: await diskVersion(),
-          tableCrc: tableCrcOf(await disk.loadTable()),
-          memoryMiB: options.memoryMiB,
-          cache: cacheModeOf(disk),
-          configCrc: configCrcOf(config),
-        });
-      }
-      const device = await LabDevice.open(config, disk);
-      this.observer.opened?.(device, disk);
-      if (start !== 'cold') progress('restore', '');
-      const wired = await plugIn(environment, options, beginning, device, spare).catch(
-        async (error: unknown) => {
-          if (!(error instanceof MachineError) || error.code !== 'state') throw error;
-          if ('resume' in beginning) throw cannotResume(endOf(error.message), error);
-          beginning = await goCold(error);
-          return plugIn(environment, options, beginning, device);
-        },
-      );
-      const { memoryMiB } = options;
-      this.running = this.connect({ ...wired, disk, device, memoryMiB, diskVersion }, beginning, progress);
+      started = await startUp(options, {
+        environment: this.environment,
+        trail,
+        spare: this.takeSpare(options.memoryMiB),
+        hurry,
+        onwarning: (sentence) => this.tell('warning', 'instant', sentence),
+        onopened: (device, disk) => this.observer.opened?.(device, disk),
+      });
+      if (resume !== undefined) this.lastOptions = { ...again, cache: cacheModeOf(started.disk) };
+      this.running = this.connect(started, trail.progress);
     } catch (error) {
       // What a saved lab was to go on with may have been made for it, and is gone then.
       if (resume !== undefined) this.lastOptions = before;
       try {
-        await disk?.close();
+        await started?.disk.close();
       } finally {
         this.setPower('off', sentenceOf(error));
       }
       throw error;
-    } finally {
-      spare?.discard();
     }
     this.setPower('booting', '');
-    if (start !== 'resume') progress(start === 'instant' ? 'disk' : 'bios', '');
+    if (trail.start !== 'resume') trail.progress(trail.start === 'instant' ? 'disk' : 'bios', '');
     this.running.heartbeat.start();
     this.running.machine.start();
   }
 
-  /** Loads with progress in bytes; given up when a later power change does not want to wait. */
-  private load<T>(
-    read: (onProgress: OnProgress) => Promise<T>,
-    progress: Progress,
-    hurry: Promise<void>,
-  ): Promise<T> {
-    progress('fetch', '', { doneBytes: 0, totalBytes: 0 });
-    return Promise.race([
-      read((doneBytes, totalBytes, name) => {
-        if (this.state === 'loading') progress('fetch', name, { doneBytes, totalBytes });
-      }),
-      givenUp(hurry),
-    ]);
-  }
-
-  private connect(
-    wired: WiredMachine & Pick<Running, 'disk' | 'device' | 'memoryMiB' | 'diskVersion'>,
-    beginning: Beginning,
-    progress: Progress,
-  ): Running {
+  private connect({ beginning, ...wired }: Started, progress: Progress): Running {
     const { machine, device } = wired;
     const control = new ControlChannel((bytes) => machine.control.send(bytes));
     const trace = new GuestTrace(
@@ -441,32 +321,14 @@ export class Lab {
       },
     );
     this.wasReady = false;
-    control.onagentstart = () => {
-      // First: whatever draws random numbers in a restored guest must not draw the same as in another.
-      control.addEntropy(crypto.getRandomValues(new Uint8Array(ENTROPY_BYTES)));
-      control.setClock(Date.now());
-      for (const [tty, size] of this.windowSizes) control.winsize(tty, size.cols, size.rows);
-    };
-    let ready: Promise<void>;
-    if ('resume' in beginning) {
-      // It has its disk and its shells, and is in the middle of whatever it did.
-      const { controlId, traceRun, trace: traced } = beginning.resume;
-      control.meetRunning(controlId);
-      ready = reseeded(control).then(() => {
-        // Not before: to end a trace takes the guest longer than all the rest.
-        trace.meetRunning(traceRun, traced);
-      });
-    } else if ('saved' in beginning) {
-      const { consoles } = beginning.saved;
-      control.meetRunning();
-      const { namespaces } = device.config;
-      ready = Promise.all([control.ready, control.wake(namespaces.length)]).then(() => {
-        const encoder = new TextEncoder();
-        for (const tty of [0, 1] as const) this.observer.console(tty, encoder.encode(consoles[tty]));
-        // Not before: starting to trace takes the guest longer than finding its disk.
-        trace.meetRunning();
-      });
-    } else ready = control.ready.then(() => {});
+    const ready = greet({
+      control,
+      trace,
+      beginning,
+      namespaces: device.config.namespaces.length,
+      windowSizes: this.windowSizes,
+      console: (tty, bytes) => this.observer.console(tty, bytes),
+    });
     ready.catch(() => {}); // nobody has to wait for it
     const targets = watchTargets(device, control, 'resume' in beginning ? beginning.resume : undefined);
     const running: Running = { ...wired, control, trace, heartbeat, targets, ready };
@@ -692,39 +554,5 @@ export class Lab {
   private on(): Running {
     if (!this.running) throw new LabError('power', 'The machine is off; power it on first.');
     return this.running;
-  }
-}
-
-/** Rejects when nobody wants to wait any more for what is being loaded. */
-function givenUp(hurry: Promise<void>): Promise<never> {
-  return hurry.then(() => {
-    throw new LabError('power', 'The power was cut while the guest was being loaded.');
-  });
-}
-
-/** A sentence as the end of another one. */
-function endOf(sentence: string): string {
-  return sentence.replace(/^The saved state of the \w+ cannot be restored: /, '').replace(/\.$/, '');
-}
-
-/** Resolves as `promise` does, or rejects with a CommandTimeout after `timeoutMs`; longer than 24 days is no limit. */
-async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  if (timeoutMs > MAX_TIMER_MS) return promise;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeUp = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () =>
-        reject(
-          new CommandTimeout(
-            `The guest was not ready after ${timeoutMs} ms; wait for its prompt, or restart it.`,
-          ),
-        ),
-      timeoutMs,
-    );
-  });
-  try {
-    return await Promise.race([promise, timeUp]);
-  } finally {
-    clearTimeout(timer);
   }
 }
