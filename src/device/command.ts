@@ -97,6 +97,10 @@ export class Command implements Transfer, CompletedCommand {
     return this.data.lengthBytes;
   }
 
+  get lastRunBytes(): number {
+    return this.data.lengthOf(this.data.runs - 1);
+  }
+
   /** Ends the command: made once, so that waiting for storage costs no closure for each command. */
   readonly finish = (status: StatusCode): void => {
     this.host.complete(this, status, this.vector.failedLow, this.vector.failedHigh);

@@ -91,9 +91,9 @@ export function guardObserver(observer: FlashObserver): FlashObserver {
   const { cells } = observer;
   return {
     ...(cells && {
-      cells(operation, unit, slot, secs, unitBytes) {
+      cells(operation, unit, slot, secs, unitBytes, lastRunBytes) {
         try {
-          cells.call(observer, operation, unit, slot, secs, unitBytes);
+          cells.call(observer, operation, unit, slot, secs, unitBytes, lastRunBytes);
         } catch {
           // As below.
         }

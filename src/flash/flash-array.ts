@@ -167,7 +167,7 @@ export class FlashArray {
       if (transfer.hasOob) transfer.pullOob(at * oobSizeBytes, bytes, oobAt, oobBytes);
       else bytes.fill(0, oobAt, oobAt + oobBytes);
     }
-    this.observer.cells?.('write', run.unit, slot, count, bytes);
+    this.observer.cells?.('write', run.unit, slot, count, bytes, transfer.lastRunBytes);
     run.clear();
   }
 

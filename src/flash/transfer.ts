@@ -18,6 +18,8 @@ export interface Transfer {
   readonly hasOob: boolean;
   /** What it writes has to be stored before it is acknowledged, whatever cache there is (FUA). */
   readonly forced?: boolean;
+  /** So many bytes at the end of its data lie side by side in the host's memory; for who watches. */
+  readonly lastRunBytes?: number;
   pullOob(at: number, target: Uint8Array, offset: number, length: number): void;
   pushOob(at: number, source: Uint8Array, offset: number, length: number): void;
   /**

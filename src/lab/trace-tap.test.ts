@@ -33,10 +33,10 @@ function unit(lists: Record<number, readonly number[]>, zeros: readonly number[]
   return bytes;
 }
 
-/** What the model takes for the logical addresses of the unit's sectors. */
-function lbasOf(bytes: Uint8Array): number[] {
+/** What the model takes for the logical addresses of the unit's sectors; its last pages were neighbours in memory. */
+function lbasOf(bytes: Uint8Array, lastPages = 1): number[] {
   const tap = new TraceTap(shape, undefined, silent, { lastMs: 1, nowMs: () => 1 });
-  tap.cells('write', 0, 0, 8, bytes);
+  tap.cells('write', 0, 0, 8, bytes, lastPages * SECTOR);
   return [0, 1].flatMap((block) => [...(tap.model.cellsOf(block)?.lba ?? []).slice(0, 4)]);
 }
 
@@ -51,12 +51,14 @@ describe('logical addresses in the data', () => {
   it('are in an earlier one where pblk took the first of several pages for the last', () => {
     const named = [5, 6, ...Array<number>(6).fill(empty)];
     for (const at of [2, 5, 6]) {
-      // What is in the last page then: nothing yet, or what padded a line.
-      expect(lbasOf(unit({ [at]: [5, 6] }, [7]))).toEqual(named);
-      expect(lbasOf(unit({ [at]: [5, 6], 7: [] }))).toEqual(named);
+      // What is in the last page then: nothing yet, what padded a line, or the list of an earlier write.
+      for (const last of [{ 7: [] }, { 7: [1, 2, 3] }])
+        expect(lbasOf(unit({ ...last, [at]: [5, 6] }), 8 - at)).toEqual(named);
+      expect(lbasOf(unit({ [at]: [5, 6] }, [7]), 8 - at)).toEqual(named);
     }
-    // A list that names itself is none.
-    expect(lbasOf(unit({ 1: [5, 6] }, [7]))).toEqual(Array<number>(8).fill(empty));
+    // Nor is an old list taken for one in a page that is not the first of the last ones.
+    expect(lbasOf(unit({ 5: [1, 2, 3], 7: [5, 6] }))).toEqual(named);
+    expect(lbasOf(unit({ 5: [1, 2, 3], 6: [5, 6] }), 2)).toEqual(named);
   });
 
   it('are nowhere in padding, and not known where there is no list', () => {

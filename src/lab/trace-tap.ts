@@ -119,7 +119,14 @@ export class TraceTap implements Telemetry {
     }
   }
 
-  cells(operation: 'read' | 'write', unit: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+  cells(
+    operation: 'read' | 'write',
+    unit: number,
+    slot: number,
+    secs: number,
+    unitBytes: Uint8Array,
+    lastRunBytes = 0,
+  ): void {
     const { g } = this;
     const chunk = Math.floor(unit / g.numPg);
     const page = unit % g.numPg;
@@ -130,14 +137,21 @@ export class TraceTap implements Telemetry {
       const count = Math.min(g.secsPerPg - inPage, slot + secs - at);
       const block = chunk * g.numPln + pln;
       const sec = page * g.secsPerPg + inPage;
-      if (operation === 'write') this.wrote(block, sec, at, count, unitBytes);
+      if (operation === 'write') this.wrote(block, sec, at, count, unitBytes, lastRunBytes);
       else this.read(block, sec, at, count, unitBytes);
       at += count;
     }
   }
 
-  private wrote(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
-    this.readLbas(slot, secs, unitBytes, true);
+  private wrote(
+    block: number,
+    sec: number,
+    slot: number,
+    secs: number,
+    unitBytes: Uint8Array,
+    lastRunBytes: number,
+  ): void {
+    this.readLbas(slot, secs, unitBytes, Math.max(1, Math.floor(lastRunBytes / PAGE_BYTES)));
     this.compare(block, slot, secs, unitBytes);
     this.soon().write(block, sec, secs, this.lbas, this.same);
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
@@ -150,7 +164,8 @@ export class TraceTap implements Telemetry {
     for (let i = 0; i < secs; i++) unknown ||= this.model.isUnknown(block, sec + i);
     if (!unknown) return;
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
-    this.readLbas(slot, secs, unitBytes, false);
+    // What is read teaches no more than pblk learns of it: after a cut it takes the last sector for the list.
+    this.readLbas(slot, secs, unitBytes, 1);
     this.soon().learn(block, sec, secs, this.lbas);
   }
 
@@ -185,10 +200,11 @@ export class TraceTap implements Telemetry {
     }
   }
 
-  private readLbas(slot: number, secs: number, unitBytes: Uint8Array, isNew: boolean): void {
+  /** @param lastPages pages of host memory, side by side, at the end of what was written */
+  private readLbas(slot: number, secs: number, unitBytes: Uint8Array, lastPages: number): void {
     const { oobSizeBytes, unitOobOffset } = this.g;
     if (oobSizeBytes < SEC_META_BYTES) {
-      this.readPackedLbas(slot, secs, unitBytes, isNew);
+      this.readPackedLbas(slot, secs, unitBytes, lastPages);
       return;
     }
     for (let i = 0; i < secs; i++) {
@@ -200,44 +216,32 @@ export class TraceTap implements Telemetry {
   }
 
   /**
-   * Without room out of band pblk puts the same structures into the last sector of each write (pblk-core.c
-   * pblk_get_meta_for_writes), which is one unit then: 16 bytes for each sector, that last one included.
+   * Without room out of band pblk puts the same structures into the last page of each write (pblk-core.c
+   * pblk_get_meta_for_writes), which is one unit then: 16 bytes for each sector, that last one included. What it takes for
+   * the last page is the first one of the request's last bio_vec, and pages that lie side by side in memory are one
+   * bio_vec (bio_add_hw_page): so of a write that is padded the list may be in an earlier sector, and in the last one what
+   * that page held before. pblk itself looks for it in the last one only: after a cut such blocks are lost until their
+   * line is closed.
    */
-  private readPackedLbas(slot: number, secs: number, unitBytes: Uint8Array, isNew: boolean): void {
-    const { secsPerUnit } = this.g;
+  private readPackedLbas(slot: number, secs: number, unitBytes: Uint8Array, lastPages: number): void {
+    const { secsPerUnit, secSizeBytes } = this.g;
     this.lbas.fill(Lba.unknown, 0, secs);
     if (!this.isUnitOneWrite) return;
-    const last = this.listIn(secsPerUnit - 1, unitBytes);
-    if (last === 'none') return;
-    // What is read teaches no more than pblk learns of it: after a cut it takes the last sector for the list.
-    const elsewhere = () => (isNew ? this.misplacedList(unitBytes) : undefined);
-    const list = last === 'names' ? secsPerUnit - 1 : elsewhere();
-    const listAt = (list ?? 0) * this.g.secSizeBytes + LBA_AT;
+    const list = Math.max(0, secsPerUnit - lastPages) * secSizeBytes + LBA_AT;
+    const holds = this.listAt(list, unitBytes);
+    if (holds === 'none') return;
     for (let i = 0; i < secs; i++) {
-      const at = listAt + (slot + i) * SEC_META_BYTES;
-      this.lbas[i] = list === undefined || u32(unitBytes, at + 4) !== 0 ? Lba.empty : u32(unitBytes, at);
+      const at = list + (slot + i) * SEC_META_BYTES;
+      this.lbas[i] = holds === 'nothing' || u32(unitBytes, at + 4) !== 0 ? Lba.empty : u32(unitBytes, at);
     }
   }
 
   /**
-   * Where the list is when the last sector names no block: pblk takes the first page of the request's last bio_vec for
-   * its last page, and pages that lie side by side in memory are one bio_vec (bio_add_hw_page). So of a write that is
-   * padded the list may be in the first sector of padding. pblk itself does not look for it there: after a cut such
-   * blocks are lost until their line is closed. Undefined when nothing is named: padding to the end of a line.
+   * Whether there is a list, and it names blocks. A list of pblk's does not name the write's last sector; what pads a line
+   * after a power cut is zeros, the list included.
    */
-  private misplacedList(unitBytes: Uint8Array): number | undefined {
-    for (let sec = 1; sec < this.g.secsPerUnit - 1; sec++)
-      if (this.listIn(sec, unitBytes) === 'names') return sec;
-    return undefined;
-  }
-
-  /**
-   * Whether a sector of a unit is a list, and names blocks. A list of pblk's names the first sectors of its write, and
-   * neither itself nor what follows it; what pads a line after a power cut is zeros, the list included.
-   */
-  private listIn(sec: number, unitBytes: Uint8Array): 'names' | 'nothing' | 'none' {
-    const { secsPerUnit, secSizeBytes } = this.g;
-    const listAt = sec * secSizeBytes + LBA_AT;
+  private listAt(listAt: number, unitBytes: Uint8Array): 'names' | 'nothing' | 'none' {
+    const { secsPerUnit } = this.g;
     let isZero = true;
     let names = false;
     for (let i = 0; i < secsPerUnit; i++) {
@@ -247,7 +251,7 @@ export class TraceTap implements Telemetry {
       if (!isLba && (high & low) >>> 0 !== ADDR_EMPTY_HALF) return 'none';
       isZero &&= low === 0 && high === 0;
       names ||= isLba;
-      if (isLba && i >= sec && !isZero) return 'none';
+      if (isLba && i === secsPerUnit - 1 && !isZero) return 'none';
     }
     return names && !isZero ? 'names' : 'nothing';
   }
