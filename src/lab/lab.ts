@@ -277,16 +277,17 @@ export class Lab {
     // A reset boots: the disk has moved on from what was saved.
     this.lastOptions = again;
     this.setPower('loading', '');
-    const trail = StartTrail.of(options, this.environment, (progress) => this.observer.boot(progress));
-    let started: Started | undefined;
+    const trail = new StartTrail(options, this.environment, (progress) => this.observer.boot(progress));
+    let disk: OpenDisk | undefined;
     try {
-      started = await startUp(options, {
+      const started = await startUp(options, {
         environment: this.environment,
         trail,
         spare: this.takeSpare(options.memoryMiB),
         hurry,
         onwarning: (sentence) => this.tell('warning', 'instant', sentence),
-        onopened: (device, disk) => this.observer.opened?.(device, disk),
+        ondisk: (opened) => (disk = opened),
+        onopened: (device, opened) => this.observer.opened?.(device, opened),
       });
       if (resume !== undefined) this.lastOptions = { ...again, cache: cacheModeOf(started.disk) };
       this.running = this.connect(started, trail.progress);
@@ -294,7 +295,7 @@ export class Lab {
       // What a saved lab was to go on with may have been made for it, and is gone then.
       if (resume !== undefined) this.lastOptions = before;
       try {
-        await started?.disk.close();
+        await disk?.close();
       } finally {
         this.setPower('off', sentenceOf(error));
       }

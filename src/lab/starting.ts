@@ -44,18 +44,10 @@ export class StartTrail {
   private readonly startedMs = performance.now();
   private readonly tell: (progress: BootProgress) => void;
 
-  constructor(start: BootProgress['start'], tell: (progress: BootProgress) => void) {
-    this.start = start;
+  constructor(options: PowerOptions, environment: LabEnvironment, tell: (progress: BootProgress) => void) {
+    if (options.resume !== undefined) this.start = 'resume';
+    else this.start = mayBeInstant(options, environment) ? 'instant' : 'cold';
     this.tell = tell;
-  }
-
-  static of(
-    options: PowerOptions,
-    environment: LabEnvironment,
-    tell: (progress: BootProgress) => void,
-  ): StartTrail {
-    const instant = mayBeInstant(options, environment) ? 'instant' : 'cold';
-    return new StartTrail(options.resume === undefined ? instant : 'resume', tell);
   }
 
   readonly progress: Progress = (stage, detail, bytes) => {
@@ -73,12 +65,14 @@ export interface StartContext {
   readonly hurry: Promise<void>;
   /** A saved guest cannot be used, why in one sentence, and the guest boots instead. */
   readonly onwarning: (sentence: string) => void;
+  /** A disk was opened, or is behind a cache now: the last one told of is to be closed when the start fails. */
+  readonly ondisk: (disk: OpenDisk) => void;
   readonly onopened: (device: LabDevice, disk: OpenDisk) => void;
 }
 
 /**
- * Opens the disk, loads what the machine begins with, and plugs the device in. Rejects with one sentence, and the disk is
- * closed again.
+ * Opens the disk, loads what the machine begins with, and plugs the device in. Rejects with one sentence; closing the
+ * disk is the caller's.
  */
 export async function startUp(options: PowerOptions, context: StartContext): Promise<Started> {
   const { trail } = context;
@@ -86,11 +80,16 @@ export async function startUp(options: PowerOptions, context: StartContext): Pro
   const spare =
     context.spare ??
     (trail.start === 'resume' ? spareCore(context.environment, options.memoryMiB) : undefined);
-  let disk: OpenDisk | undefined;
+  const open = async () => {
+    const opened = await options.catalogue.open(options.diskId);
+    context.ondisk(opened);
+    return opened;
+  };
   try {
+    let bare: OpenDisk | undefined;
     if (trail.start === 'resume') {
       trail.progress('unpack', '');
-      disk = await options.catalogue.open(options.diskId);
+      bare = await open();
     }
     const beginning = await beginningOf(options, context);
     if ('images' in beginning) {
@@ -98,13 +97,13 @@ export async function startUp(options: PowerOptions, context: StartContext): Pro
       spare?.discard();
     }
     trail.progress('unpack', '');
-    disk ??= await options.catalogue.open(options.diskId);
-    const { deviceLine, sizeBytes } = disk.summary;
+    const stored = bare ?? (await open());
+    const { deviceLine, sizeBytes } = stored.summary;
     const built = buildConfig(deviceLine, sizeBytes, options.files);
     if (!built.ok) throw new LabError('device', built.error);
-    const bare = disk;
-    const diskVersion = () => options.diskVersion?.(bare);
-    disk = behindCache(disk, options.cache ?? savedCache(beginning) ?? built.result.cache);
+    const diskVersion = () => options.diskVersion?.(stored);
+    const disk = behindCache(stored, options.cache ?? savedCache(beginning) ?? built.result.cache);
+    context.ondisk(disk);
     const config = announceCache(built.config, disk);
     const { memoryMiB } = options;
     if ('resume' in beginning) {
@@ -122,10 +121,6 @@ export async function startUp(options: PowerOptions, context: StartContext): Pro
     if (trail.start !== 'cold') trail.progress('restore', '');
     const plugged = await plugInOrBoot(options, context, beginning, device, spare);
     return { ...plugged, disk, device, memoryMiB, diskVersion };
-  } catch (error) {
-    // A disk that fails to close says so in place of what went wrong before.
-    await disk?.close();
-    throw error;
   } finally {
     spare?.discard();
   }

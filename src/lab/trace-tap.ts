@@ -151,7 +151,7 @@ export class TraceTap implements Telemetry {
     unitBytes: Uint8Array,
     lastRunBytes: number,
   ): void {
-    this.readLbas(slot, secs, unitBytes, Math.max(1, Math.floor(lastRunBytes / PAGE_BYTES)));
+    this.readLbas(slot, secs, unitBytes, lastRunBytes);
     this.compare(block, slot, secs, unitBytes);
     this.soon().write(block, sec, secs, this.lbas, this.same);
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
@@ -165,7 +165,7 @@ export class TraceTap implements Telemetry {
     if (!unknown) return;
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
     // What is read teaches no more than pblk learns of it: after a cut it takes the last sector for the list.
-    this.readLbas(slot, secs, unitBytes, 1);
+    this.readLbas(slot, secs, unitBytes, PAGE_BYTES);
     this.soon().learn(block, sec, secs, this.lbas);
   }
 
@@ -200,11 +200,10 @@ export class TraceTap implements Telemetry {
     }
   }
 
-  /** @param lastPages pages of host memory, side by side, at the end of what was written */
-  private readLbas(slot: number, secs: number, unitBytes: Uint8Array, lastPages: number): void {
+  private readLbas(slot: number, secs: number, unitBytes: Uint8Array, lastRunBytes: number): void {
     const { oobSizeBytes, unitOobOffset } = this.g;
     if (oobSizeBytes < SEC_META_BYTES) {
-      this.readPackedLbas(slot, secs, unitBytes, lastPages);
+      this.readPackedLbas(slot, secs, unitBytes, lastRunBytes);
       return;
     }
     for (let i = 0; i < secs; i++) {
@@ -223,10 +222,11 @@ export class TraceTap implements Telemetry {
    * that page held before. pblk itself looks for it in the last one only: after a cut such blocks are lost until their
    * line is closed.
    */
-  private readPackedLbas(slot: number, secs: number, unitBytes: Uint8Array, lastPages: number): void {
+  private readPackedLbas(slot: number, secs: number, unitBytes: Uint8Array, lastRunBytes: number): void {
     const { secsPerUnit, secSizeBytes } = this.g;
     this.lbas.fill(Lba.unknown, 0, secs);
     if (!this.isUnitOneWrite) return;
+    const lastPages = Math.max(1, Math.floor(lastRunBytes / PAGE_BYTES));
     const list = Math.max(0, secsPerUnit - lastPages) * secSizeBytes + LBA_AT;
     const holds = this.listAt(list, unitBytes);
     if (holds === 'none') return;

@@ -17,8 +17,12 @@ interface SiteStates {
   readonly emulatorBytes: Uint8Array;
 }
 
-/** Made once a build: the worker is told the list, and the site gets the files. */
 let siteStates: Promise<SiteStates> | undefined;
+
+/** Made once a build: the worker is told the list, and the site gets the files. */
+function statesOfSite(warn: (message: string) => void): Promise<SiteStates> {
+  return (siteStates ??= makeSiteStates(warn));
+}
 
 async function makeSiteStates(warn: (message: string) => void): Promise<SiteStates> {
   // A site without them is a site whose guest boots.
@@ -47,7 +51,7 @@ export function bootStateNames(): Plugin {
     async load(id) {
       if (id !== `\0${LIST_MODULE}`) return undefined;
       if (!isBuild) return 'export default undefined;';
-      const { list } = await (siteStates ??= makeSiteStates((message) => this.warn(message)));
+      const { list } = await statesOfSite((message) => this.warn(message));
       return `export default ${JSON.stringify(list)};`;
     },
   };
@@ -62,10 +66,12 @@ export function bootStates(): Plugin {
     name: 'lightnvm-lab-boot-states',
     // A test runner has a server too, and needs none of this.
     apply: (_config, { mode }) => mode !== 'test',
+    buildStart() {
+      // A build that watches begins again, and what the states depend on may have changed.
+      siteStates = undefined;
+    },
     async generateBundle() {
-      const { list, folder, emulatorBytes } = await (siteStates ??= makeSiteStates((message) =>
-        this.warn(message),
-      ));
+      const { list, folder, emulatorBytes } = await statesOfSite((message) => this.warn(message));
       const emit = (name: string, source: Uint8Array | string): void => {
         this.emitFile({ type: 'asset', fileName: FOLDER + name, source });
       };

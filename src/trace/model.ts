@@ -347,12 +347,7 @@ export class TraceModel implements TraceSink {
         isGc = (owner & PICKED_UP) !== 0 && same[s - sameFrom] === 1;
         // Whose data it is stays known when it is moved.
         if (isGc) cells.process[s] = oldCells.process[old] as number;
-        oldCells.owner[old] = owner & OWNER_MASK;
-        if (oldCells.kind[old] === CellKind.valid) {
-          oldCells.kind[old] = CellKind.stale;
-          oldCells.valid--;
-          oldLine.validSecs--;
-        }
+        becomeStale(oldCells, oldLine, old);
       }
       cells.kind[s] = CellKind.valid;
       cells.owner[s] = isGc ? CellOwner.gc : CellOwner.user;
@@ -373,13 +368,8 @@ export class TraceModel implements TraceSink {
   private outdate(target: Target, lba: number): void {
     const at = this.find(target, lba);
     if (!at) return;
-    const cells = this.own(at.block);
-    cells.owner[at.sec] = (cells.owner[at.sec] ?? 0) & OWNER_MASK;
-    if (cells.kind[at.sec] === CellKind.valid) {
-      cells.kind[at.sec] = CellKind.stale;
-      cells.valid--;
-      this.ownLine(target, blockAddress(this.shape, at.block).chk).validSecs--;
-    }
+    const line = this.ownLine(target, blockAddress(this.shape, at.block).chk);
+    becomeStale(this.own(at.block), line, at.sec);
     this.touch(at.block);
     target.map.set(lba, PagedTable.none);
   }
@@ -686,6 +676,15 @@ export class TraceModel implements TraceSink {
   private isInside(block: number, sec: number, secs: number): boolean {
     return block >= 0 && block < this.totalBlks && sec + secs <= this.secsPerBlk;
   }
+}
+
+/** A copy is not the newest one any more. */
+function becomeStale(cells: BlockCells, line: Line, sec: number): void {
+  cells.owner[sec] = (cells.owner[sec] as number) & OWNER_MASK;
+  if (cells.kind[sec] !== CellKind.valid) return;
+  cells.kind[sec] = CellKind.stale;
+  cells.valid--;
+  line.validSecs--;
 }
 
 const isInSmeta = (target: Target, { smetaStart }: Line, position: number): boolean =>
