@@ -113,4 +113,9 @@ test('a replay that cannot be shown says why, in a sentence', async ({ page }) =
   await expect(page.getByTestId('replay-failure')).toHaveText(
     'The recording cannot be shown: the server answers 404; look at its address behind “replay=”.',
   );
+  // As the preview server does, and many hosts of sites of one page.
+  await page.goto('./?replay=nowhere.lnvmtrace');
+  await expect(page.getByTestId('replay-failure')).toHaveText(
+    'The recording cannot be shown: the server answers with a web page: there is no recording at the address behind “replay=”.',
+  );
 });

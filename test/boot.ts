@@ -1,5 +1,5 @@
 import { buildConfig, mediumOf } from '../src/lab/device-line.ts';
-import { Lab, type LabEnvironment, type SavedLab } from '../src/lab/lab.ts';
+import { Lab, type LabEnvironment, type PowerOptions, type SavedLab } from '../src/lab/lab.ts';
 import type { BootProgress, DeviceFiles, ExecResult, Notice, PowerState } from '../src/lab/types.ts';
 import { ensureBootStates } from '../src/headless/boot-states.ts';
 import { guestFolder, nodeEnvironment } from '../src/headless/node-environment.ts';
@@ -18,6 +18,8 @@ export interface Booted {
   readonly powers: PowerState[];
   /** What was told of the starts. */
   readonly boots: BootProgress[];
+  /** What it was switched on with. */
+  readonly power: PowerOptions;
   /** What was on the first console, as text. */
   console(): string;
   /** Runs a command and fails the test if it fails. */
@@ -101,6 +103,7 @@ export async function boot(options: BootOptions): Promise<Booted> {
     notices,
     powers,
     boots,
+    power,
     console: () => consoleText,
     exec,
     async run(command, timeoutMs) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CellKind, CellOwner } from '../src/trace/cells.ts';
-import { OWNER_MASK, type TraceModel } from '../src/trace/model.ts';
+import { OWNER_MASK } from '../src/trace/known-flash.ts';
+import type { TraceModel } from '../src/trace/model.ts';
 import { type Booted, boot, createTarget, kernelComplaints, line12 } from './boot.ts';
 import { isMatrix } from './long.ts';
 

@@ -151,6 +151,19 @@ describe('a restored guest', () => {
     expect(guest.notices).toEqual([]);
   });
 
+  it('gets what was typed while it was on its way, below its greeting', async () => {
+    guest = await boot({ line: 'nvme,serial=early', sizeMiB: 64 });
+    await guest.lab.powerCut();
+    const from = guest.console().length;
+    const on = guest.lab.powerOn({ ...guest.power, cold: false });
+    await expect.poll(() => guest.lab.power, { interval: 1 }).toBe('loading');
+    guest.lab.consoleSend(0, Buffer.from('echo typed-$((40 + 2))\r'));
+    await on;
+    const said = () => guest.console().slice(from);
+    await expect.poll(said).toContain('typed-42');
+    expect(said()).toMatch(/Linux with LightNVM[\s\S]*ocssd:~# .*echo typed-\$\(\(40 \+ 2\)\)\r\n/);
+  });
+
   it('has the agent that tells what its kernel does', async () => {
     guest = await boot({ line: 'nvme,serial=watch', sizeMiB: 64 });
     await guest.lab.startGuestTrace(50);

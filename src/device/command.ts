@@ -61,6 +61,8 @@ export class Command implements Transfer, CompletedCommand {
   readonly data = new PrpSegments();
   readonly oob = new PrpSegments();
   readonly vector = new SectorVector(MAX_VECTOR);
+  /** What a vector copy reads. */
+  sources: SectorVector | undefined;
   hasOob = false;
   /** How it ended. */
   status: StatusCode = 0;
@@ -148,6 +150,7 @@ export class Command implements Transfer, CompletedCommand {
     this.data.clear();
     this.oob.clear();
     this.vector.clear();
+    this.sources = undefined;
     this.hasOob = false;
     this.abortRequested = false;
     this.abortedBy = undefined;

@@ -183,6 +183,7 @@ export class ChunkIo {
     const { vector, cdw10, cdw11, cdw14, cdw15 } = command;
     const from = new SectorVector(count);
     if (!fetchVector(core, command, medium.address, count, from, cdw10, cdw11)) return;
+    command.sources = from;
     if (!fetchVector(core, command, medium.address, count, vector, cdw14, cdw15)) return;
     medium.copy(from, vector, command, this.failsUnwritten(command), command.finish);
   }

@@ -284,10 +284,16 @@ describe('2.0: I/O commands', () => {
     await disk.write('vector', disk.lba({}), data, oob);
     const from = [8, 9, 10, 11].map((sec) => disk.lba({ sec }));
     const to = [0, 1, 2, 3].map((sec) => disk.lba({ grp: 1, chk: 7, sec }));
+    const told: (number[] | undefined)[] = [];
+    disk.rig.telemetry.command = ({ sources }) => {
+      told.push(sources && [...sources.sec.subarray(0, sources.count)]);
+    };
     const copied = await disk.copy(from, to);
     expect([copied.status, copied.dw0]).toEqual([0, 0]);
     chunkFlashOf(disk.rig).powerCycle();
     const read = await disk.read('vector', to[0] as number, 4);
+    // The command's object may be the same.
+    expect(told).toEqual([[8, 9, 10, 11], undefined]);
     expectBytes(read.data, data.subarray(8 * 4096, 12 * 4096));
     expectBytes(read.oob, oob.subarray(8 * 16, 12 * 16));
     const again = await disk.copy(from, to);

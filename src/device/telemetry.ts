@@ -32,6 +32,8 @@ export interface CompletedCommand {
   readonly data: MemoryRuns;
   /** Where a vector command went; empty for others. */
   readonly vector: SectorVector;
+  /** What a vector copy was to read. */
+  readonly sources?: SectorVector | undefined;
   /** The first rule that it broke, and how. */
   readonly rule: Rule | undefined;
   readonly why: string;

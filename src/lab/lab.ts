@@ -16,6 +16,7 @@ import { REST_MS, saveAtRest, type SaveOptions } from './saving.ts';
 import { type Progress, type Started, StartTrail, startUp } from './starting.ts';
 import { watchTargets } from './targets/watch-targets.ts';
 import type { TargetWatch } from './targets/target-watch.ts';
+import { TypedAhead } from './typed-ahead.ts';
 import type { BootProgress, ExecResult, Notice, PowerState, RememberedTarget } from './types.ts';
 import { MAX_TIMER_MS, within } from './within.ts';
 
@@ -81,6 +82,7 @@ export class Lab {
   /** The emulator for the next machine that goes on from something saved. */
   private spare: SpareCore | undefined;
   private readonly windowSizes = new Map<0 | 1, { cols: number; rows: number }>();
+  private readonly typed = new TypedAhead((tty, bytes) => this.running?.machine.serial[tty].send(bytes));
 
   constructor(environment: LabEnvironment, observer: LabObserver) {
     this.environment = environment;
@@ -276,6 +278,7 @@ export class Lab {
     const before = this.lastOptions;
     // A reset boots: the disk has moved on from what was saved.
     this.lastOptions = again;
+    this.typed.hold();
     this.setPower('loading', '');
     const trail = new StartTrail(options, this.environment, (progress) => this.observer.boot(progress));
     let disk: OpenDisk | undefined;
@@ -297,6 +300,7 @@ export class Lab {
       try {
         await disk?.close();
       } finally {
+        this.typed.release();
         this.setPower('off', sentenceOf(error));
       }
       throw error;
@@ -305,6 +309,8 @@ export class Lab {
     if (trail.start !== 'resume') trail.progress(trail.start === 'instant' ? 'disk' : 'bios', '');
     this.running.heartbeat.start();
     this.running.machine.start();
+    // A saved guest says nothing until it has its disk: what is typed would be echoed above its greeting.
+    if (trail.start !== 'instant') this.typed.release();
   }
 
   private connect({ beginning, ...wired }: Started, progress: Progress): Running {
@@ -370,6 +376,7 @@ export class Lab {
     running.ready.then(
       () => {
         if (this.running !== running) return;
+        this.typed.release();
         this.wasReady = true;
         targets?.start();
         if (this.state !== 'booting' && this.state !== 'hung') return;
@@ -377,9 +384,10 @@ export class Lab {
         this.setPower('running', '');
       },
       (error: unknown) => {
+        if (this.running !== running) return;
+        this.typed.release();
         // Closed before it was ready, and the power state says why; or an agent of another version.
-        if (this.running === running && this.state === 'booting')
-          this.tell('warning', 'agent', sentenceOf(error));
+        if (this.state === 'booting') this.tell('warning', 'agent', sentenceOf(error));
       },
     );
     machine.onhalt = () => this.onHalt();
@@ -529,8 +537,9 @@ export class Lab {
     await this.running?.trace.stop();
   }
 
+  /** Types into a shell; what comes while the machine is still being made reaches it when it runs. */
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
-    if (this.running) this.running.machine.serial[tty].send(bytes);
+    this.typed.type(tty, bytes);
   }
 
   /** Tells the guest how large a terminal is, now or as soon as it listens. */

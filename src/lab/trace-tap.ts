@@ -269,6 +269,7 @@ export class TraceTap implements Telemetry {
       dataBytes: command.dataBytes,
       latencyUs: (nowMs - command.fetchedMs) * 1000,
       addresses: runsOf(command.vector),
+      ...(command.sources && { sources: runsOf(command.sources) }),
       rule: command.rule ?? '',
       why: command.why,
       pages: pagesOf(command),

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { CellKind, CellOwner } from './cells.ts';
 import type { GuestEvent } from './guest-event.ts';
-import { OWNER_MASK, TraceModel } from './model.ts';
+import { OWNER_MASK } from './known-flash.ts';
+import { TraceModel } from './model.ts';
 import { LineWriter, SHAPE } from './test-line.ts';
 
 const DEV = { major: 252, minor: 0 };

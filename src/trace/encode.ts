@@ -18,6 +18,8 @@ const RecordType = {
   mark: 9,
   /** Since version 2 of the file: of all that a guest tells these are the most. */
   bio: 10,
+  /** Since version 3: a vector copy; a command, and behind it where it read. */
+  copy: 11,
 } as const;
 
 const SQE_DWORDS = 16;
@@ -79,7 +81,7 @@ export class TraceEncoder implements TraceSink {
   }
 
   command(record: CommandRecord): void {
-    this.begin(RecordType.command);
+    this.begin(record.sources ? RecordType.copy : RecordType.command);
     this.commands++;
     const { out } = this;
     out.varint(record.queueId);
@@ -89,15 +91,21 @@ export class TraceEncoder implements TraceSink {
     out.varint(record.dw1);
     out.varint(record.dataBytes);
     out.varint(Math.max(0, Math.round(record.latencyUs)));
-    out.varint(record.addresses.length);
-    for (const { block, sec, count } of record.addresses) {
+    this.runs(record.addresses);
+    out.text(record.rule);
+    if (record.rule !== '') out.text(record.why);
+    this.pages(record.pages);
+    if (record.sources) this.runs(record.sources);
+  }
+
+  private runs(runs: readonly AddressRun[]): void {
+    const { out } = this;
+    out.varint(runs.length);
+    for (const { block, sec, count } of runs) {
       out.varint(block + 1);
       out.varint(sec);
       out.varint(count);
     }
-    out.text(record.rule);
-    if (record.rule !== '') out.text(record.why);
-    this.pages(record.pages);
   }
 
   /** Most of the 64 bytes are zeros: a bit for each doubleword that is not. */
@@ -248,7 +256,7 @@ export class TraceDecoder {
     if (reader.atEnd) return false;
     const type = reader.u8();
     reader.at--;
-    return type === RecordType.command;
+    return type === RecordType.command || type === RecordType.copy;
   }
 
   /** Hands the next record out; false at the end. */
@@ -262,6 +270,9 @@ export class TraceDecoder {
     switch (type) {
       case RecordType.command:
         sink.command(this.readCommand());
+        return true;
+      case RecordType.copy:
+        sink.command({ ...this.readCommand(), sources: this.readRuns() });
         return true;
       case RecordType.write:
       case RecordType.learn: {
@@ -317,9 +328,7 @@ export class TraceDecoder {
     const dw1 = reader.varint();
     const dataBytes = reader.varint();
     const latencyUs = reader.varint();
-    const addresses: AddressRun[] = [];
-    for (let left = limited(reader.varint()); left > 0; left--)
-      addresses.push({ block: reader.varint() - 1, sec: reader.varint(), count: reader.varint() });
+    const addresses = this.readRuns();
     const rule = reader.text();
     const why = rule === '' ? '' : reader.text();
     const pages: number[] = [];
@@ -330,6 +339,14 @@ export class TraceDecoder {
       expected = page - (page % 4096) + 4096;
     }
     return { queueId, sqe, status, dw0, dw1, dataBytes, latencyUs, addresses, rule, why, pages };
+  }
+
+  private readRuns(): AddressRun[] {
+    const { reader } = this;
+    const runs: AddressRun[] = [];
+    for (let left = limited(reader.varint()); left > 0; left--)
+      runs.push({ block: reader.varint() - 1, sec: reader.varint(), count: reader.varint() });
+    return runs;
   }
 
   private readBio(): GuestBio {

@@ -18,6 +18,7 @@ const COLUMNS = [
   'lba',
   'blocks',
   'addresses',
+  'sources',
 ] as const;
 
 /** The commands of a recording as CSV (RFC 4180) with a line of names; a stretch at a time. */
@@ -46,6 +47,7 @@ export function* csvLines(recording: Recording): Generator<string> {
         f.lba ?? '',
         f.blocks ?? '',
         record.addresses.map((run) => runText(shape, run)).join(' '),
+        (record.sources ?? []).map((run) => runText(shape, run)).join(' '),
       ];
       lines.push(row.map(csvField).join(','));
     },

@@ -1,5 +1,5 @@
 import { fieldsOf, placeOf } from './export-fields.ts';
-import { type CommandRecord, Lba, type TraceShape, type TraceSink } from './record.ts';
+import { type AddressRun, type CommandRecord, Lba, type TraceShape, type TraceSink } from './record.ts';
 import type { Recording } from './recording.ts';
 
 /**
@@ -58,7 +58,9 @@ function recordWriter(shape: TraceShape, command: number, out: (line: object) =>
 }
 
 function commandLine(shape: TraceShape, record: CommandRecord): object {
-  const { queueId, sqe, status, dw0, dw1, dataBytes, latencyUs, addresses, rule, why } = record;
+  const { queueId, sqe, status, dw0, dw1, dataBytes, latencyUs, addresses, sources, rule, why } = record;
+  const places = (runs: readonly AddressRun[]) =>
+    runs.map((run) => ({ ...placeOf(shape, run.block, run.sec), count: run.count }));
   return {
     queueId,
     ...fieldsOf(record),
@@ -67,7 +69,8 @@ function commandLine(shape: TraceShape, record: CommandRecord): object {
     dw1,
     dataBytes,
     latencyUs,
-    addresses: addresses.map((run) => ({ ...placeOf(shape, run.block, run.sec), count: run.count })),
+    addresses: places(addresses),
+    ...(sources && { sources: places(sources) }),
     ...(rule !== '' && { rule, why }),
     sqe: hex(sqe),
   };

@@ -30,7 +30,7 @@ function command(
   return { ...plain, addresses: [], pages: [], sqe: pack(submissionEntry, fields), ...more };
 }
 
-function sample(): Recording {
+function sample(...more: CommandRecord[]): Recording {
   const encoder = new TraceEncoder();
   encoder.at(1_000_000);
   encoder.power('on');
@@ -53,6 +53,7 @@ function sample(): Recording {
   encoder.at(1_000_800);
   encoder.erase(5);
   encoder.mark('a "mark", with commas');
+  for (const record of more) encoder.command(record);
   const recording = new Recording(new TraceModel(SHAPE));
   const segment = encoder.take();
   if (segment) recording.add(segment);
@@ -102,8 +103,22 @@ describe('exports', () => {
     const lines = [...csvLines(sample())].join('').split('\r\n');
     expect(lines).toHaveLength(4);
     expect(lines[0]).toMatch(/^number,time_us,queue,/);
-    expect(lines[1]).toBe('1,1000600,1,7,1,0x91,vectorWrite,16384,400,0x0,success,,,,0/0/1/1/0/0+4');
-    expect(lines[2]).toBe('2,1000700,1,0,1,0x02,read,32768,650,0x4281,eccFailure,fault,24,8,');
+    expect(lines[1]).toBe('1,1000600,1,7,1,0x91,vectorWrite,16384,400,0x0,success,,,,0/0/1/1/0/0+4,');
+    expect(lines[2]).toBe('2,1000700,1,0,1,0x02,read,32768,650,0x4281,eccFailure,fault,24,8,,');
+  });
+
+  it('says where a copy read, in JSON and CSV', () => {
+    const copy = command(
+      { opcode: 0x93, nsid: 1 },
+      { addresses: [{ block: 5, sec: 0, count: 4 }], sources: [{ block: 4, sec: 4, count: 4 }] },
+    );
+    expect([...csvLines(sample(copy))].join('')).toContain(',0/0/1/1/0/0+4,0/0/0/1/1/0+4\r\n');
+    const last = [...jsonLines(sample(copy))].join('').trim().split('\n').at(-1) ?? '';
+    expect(JSON.parse(last)).toMatchObject({
+      name: 'vectorCopy',
+      addresses: [{ chk: 1, pln: 1, sec: 0, count: 4 }],
+      sources: [{ chk: 1, pln: 0, pg: 1, sec: 0, count: 4 }],
+    });
   });
 
   it('writes text in the columns of blkparse, in the order of time', () => {

@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter, TraceError } from './bytes.ts';
 import type { BlockCells } from './cells.ts';
-import { Operation, TraceModel } from './model.ts';
+import { Operation } from './known-flash.ts';
+import { TraceModel } from './model.ts';
 import type { Emeta } from './pblk-books.ts';
 import type { TraceShape } from './record.ts';
 import { type Line, type LineStateName, newTarget, type Target, TargetLayout } from './target.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CellKind, CellOwner } from './cells.ts';
-import { OWNER_MASK, TraceModel } from './model.ts';
+import { OWNER_MASK } from './known-flash.ts';
+import { TraceModel } from './model.ts';
 import { books, LineWriter, SHAPE, UUID } from './test-line.ts';
 
 function bench() {

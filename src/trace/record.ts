@@ -43,6 +43,8 @@ export interface CommandRecord {
   /** From fetch to completion. */
   readonly latencyUs: number;
   readonly addresses: readonly AddressRun[];
+  /** What a vector copy read; its `addresses` are where that went. */
+  readonly sources?: readonly AddressRun[];
   /** Name of the rule that it broke (src/spec/rules.ts), '' for none, and how. */
   readonly rule: string;
   readonly why: string;

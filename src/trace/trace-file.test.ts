@@ -117,7 +117,7 @@ describe('a recording file', () => {
     await expect(refused).rejects.toThrow(message);
   });
 
-  it('is read in version 1 too, and not in a later one', async () => {
+  it('is read in versions 1 and 2 too, and not in a later one', async () => {
     const file = await writeTraceFile(recorded(), HEAD);
     const inVersion = (version: number): Uint8Array => {
       const bytes = file.slice();
@@ -125,8 +125,8 @@ describe('a recording file', () => {
       new DataView(bytes.buffer).setUint32(bytes.length - 4, crc32(bytes.subarray(0, -4)), true);
       return bytes;
     };
-    expect((await readTraceFile(inVersion(1))).head).toEqual(HEAD);
-    for (const version of [0, 3])
+    for (const version of [1, 2]) expect((await readTraceFile(inVersion(version))).head).toEqual(HEAD);
+    for (const version of [0, 4])
       await expect(readTraceFile(inVersion(version))).rejects.toThrow(`has version ${version} of the format`);
   });
 

@@ -9,7 +9,7 @@ import { Recording } from './recording.ts';
  * A recording as a file (numbers little-endian):
  *
  *     8  magic "LNVMTRC\n"
- *     1  version, 2; 1 has every event of the guest as JSON
+ *     1  version, 3; up to 2, copies do not tell where they read; 1 has every event of the guest as JSON
  *     1  0 the body is as it is, 1 it is deflated (RFC 1951)
  *     2  0
  *     4  bytes of the head
@@ -19,7 +19,7 @@ import { Recording } from './recording.ts';
  *     4  CRC-32 (IEEE 802.3) of all before
  */
 const MAGIC = [0x4c, 0x4e, 0x56, 0x4d, 0x54, 0x52, 0x43, 0x0a];
-const VERSION = 2;
+const VERSION = 3;
 const FIXED_BYTES = 24;
 const MAX_HEAD_BYTES = 64 * 1024;
 /** Of a body that was inflated; what is longer was not saved by this page. */

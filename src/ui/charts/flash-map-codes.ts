@@ -64,7 +64,7 @@ const KIND_VALID = 1;
 const OWNER_GC = 2;
 const OWNER_PBLK = 3;
 const OWNER_USER = 1;
-/** The upper bits of an owner are the model's own notes (OWNER_MASK in src/trace/model.ts). */
+/** The upper bits of an owner are the model's own notes (OWNER_MASK in src/trace/known-flash.ts). */
 const OWNER_BITS = 0x7f;
 
 /** A layer at a moment: what is needed to tell a cell's code. */

@@ -1,5 +1,6 @@
 import { CellKind, CellOwner } from '../../trace/cells.ts';
-import { OWNER_MASK, type TraceModel } from '../../trace/model.ts';
+import { OWNER_MASK } from '../../trace/known-flash.ts';
+import type { TraceModel } from '../../trace/model.ts';
 import { MAX_LBA } from '../../trace/record.ts';
 import { formatCount } from '../text/format.ts';
 import { chunkStateOf, writtenOfChunk } from './flash-map-codes.ts';

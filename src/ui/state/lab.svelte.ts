@@ -360,7 +360,7 @@ export class LabState {
   }
 
   consoleSend(tty: 0 | 1, bytes: Uint8Array): void {
-    const listens = this.power === 'booting' || this.power === 'running' || this.power === 'hung';
+    const listens = this.starting || this.power === 'running' || this.power === 'hung';
     // It fails only with the worker, and that is said already.
     if (listens) this.client?.consoleSend(tty, bytes).catch(() => {});
   }

@@ -34,13 +34,15 @@ export async function openRecording(trace: TraceState, bytes: Uint8Array, fileNa
 export async function fetchRecording(
   trace: TraceState,
   url: string,
-  words: { readonly network: string; status(code: string): string },
+  words: { readonly network: string; readonly page: string; status(code: string): string },
 ): Promise<void> {
   const address = new URL(url, document.baseURI);
   const response = await fetch(address).catch(() => {
     throw new Error(words.network);
   });
   if (!response.ok) throw new Error(words.status(String(response.status)));
+  // Sites that are one page answer with it for whatever they do not have.
+  if (response.headers.get('content-type')?.startsWith('text/html')) throw new Error(words.page);
   const name = address.pathname.split('/').at(-1) ?? '';
   await openRecording(trace, new Uint8Array(await response.arrayBuffer()), name);
 }

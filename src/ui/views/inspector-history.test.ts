@@ -32,6 +32,14 @@ class Tape {
   }
 
   command(opcode: number, ...addresses: AddressRun[]): void {
+    this.ended(opcode, { addresses });
+  }
+
+  copy(from: AddressRun, to: AddressRun): void {
+    this.ended(IoOpcode.vectorCopy, { addresses: [to], sources: [from] });
+  }
+
+  private ended(opcode: number, runs: { addresses: AddressRun[]; sources?: AddressRun[] }): void {
     this.next().command({
       queueId: 1,
       sqe: pack(submissionEntry, { opcode }),
@@ -40,7 +48,7 @@ class Tape {
       dw1: 0,
       dataBytes: 0,
       latencyUs: 5,
-      addresses,
+      ...runs,
       rule: '',
       why: '',
       pages: [],
@@ -92,6 +100,23 @@ it('tells what happened to one sector, and by which commands', () => {
   }
   expect(seen().slice(3)).toEqual([['write', 5, undefined]]);
   expect(history.progress).toBe(1);
+});
+
+it('a copy reads a sector, and writes another', () => {
+  const tape = new Tape();
+  tape.write(2, 0, 70);
+  tape.copy({ block: 3, sec: 1, count: 2 }, { block: 2, sec: 0, count: 2 });
+  tape.cut();
+  const entries = (block: number, sec: number) => {
+    const history = new SectorHistory(tape.recording, block, sec);
+    while (history.advance(1)) {
+      // On to the end.
+    }
+    return history.entries.map(({ kind, command }) => [kind, command]);
+  };
+  expect(entries(3, 2)).toEqual([['read', 1]]);
+  expect(entries(2, 0)).toEqual([['write', 1]]);
+  expect(entries(3, 0)).toEqual([]);
 });
 
 it('stops when its time is up', () => {

@@ -1,5 +1,5 @@
 import { TraceDecoder, type Segment } from '../../trace/encode.ts';
-import { type CommandRecord, MAX_LBA, type TraceSink } from '../../trace/record.ts';
+import { type AddressRun, type CommandRecord, MAX_LBA, type TraceSink } from '../../trace/record.ts';
 import { type Recording, sinkOf } from '../../trace/recording.ts';
 import { kindOf } from '../../trace/wire-command.ts';
 
@@ -114,18 +114,20 @@ export class SectorHistory {
     const kind = kindOf(record);
     if (kind !== 'vectorRead' && kind !== 'vectorWrite' && kind !== 'vectorErase' && kind !== 'vectorCopy')
       return;
-    const chunk = Math.floor(this.block / this.planes);
-    for (const run of record.addresses) {
+    if (kind === 'vectorErase') {
       // One address erases the chunk in every plane.
-      const isHere =
-        kind === 'vectorErase'
-          ? Math.floor(run.block / this.planes) === chunk
-          : run.block === this.block && this.sec >= run.sec && this.sec < run.sec + run.count;
-      if (!isHere) continue;
-      if (kind === 'vectorRead') this.add({ kind: 'read', timeUs: this.nowUs, command: this.commands });
-      else this.sign(kind === 'vectorErase' ? 'erase' : 'write');
+      const chunk = Math.floor(this.block / this.planes);
+      if (record.addresses.some((run) => Math.floor(run.block / this.planes) === chunk)) this.sign('erase');
       return;
     }
+    const read = kind === 'vectorRead' ? record.addresses : record.sources;
+    if (read?.some((run) => this.isIn(run)))
+      this.add({ kind: 'read', timeUs: this.nowUs, command: this.commands });
+    if (kind !== 'vectorRead' && record.addresses.some((run) => this.isIn(run))) this.sign('write');
+  }
+
+  private isIn({ block, sec, count }: AddressRun): boolean {
+    return block === this.block && this.sec >= sec && this.sec < sec + count;
   }
 
   private sign(kind: HistoryEntry['kind']): void {

@@ -1,6 +1,7 @@
 import { AddressBook, type SectorOfBlock } from '../../trace/address-notation.ts';
 import { CellKind, CellOwner } from '../../trace/cells.ts';
-import { type TraceModel, OWNER_MASK } from '../../trace/model.ts';
+import { OWNER_MASK } from '../../trace/known-flash.ts';
+import type { TraceModel } from '../../trace/model.ts';
 import { MAX_LBA, type TraceShape } from '../../trace/record.ts';
 import type { Recording } from '../../trace/recording.ts';
 import type { Line, Target } from '../../trace/target.ts';

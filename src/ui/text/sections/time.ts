@@ -156,6 +156,7 @@ export const timeEn = {
     loading: 'Loading the recording …',
     failed: (reason: string) => `The recording cannot be shown: ${reason}`,
     status: (code: string) => `the server answers ${code}; look at its address behind “replay=”.`,
+    page: 'the server answers with a web page: there is no recording at the address behind “replay=”.',
     network:
       'it could not be fetched; look at its address behind “replay=”, and whether its server lets other pages read it.',
     home: 'Open the lab',
@@ -311,6 +312,7 @@ export const timeZh: typeof timeEn = {
     loading: '正在载入记录…',
     failed: (reason) => `无法显示记录：${reason}`,
     status: (code) => `服务器返回 ${code}；请检查“replay=”后面的地址。`,
+    page: '服务器返回了一个网页：“replay=”后面的地址处没有记录。',
     network: '无法取得文件；请检查“replay=”后面的地址，以及其服务器是否允许其他页面读取。',
     home: '打开实验室',
     homeTitle: '带有产生这段记录的机器的页面',
