@@ -36,7 +36,7 @@ function judge(model: TraceModel, half: number) {
   return verdict;
 }
 
-async function watched(): Promise<{ guest: Booted; model: TraceModel }> {
+async function watched(): Promise<{ guest: Booted; model: () => TraceModel }> {
   const guest = await boot({
     line: line12('lnum_lun=4,lnum_pln=1,lsecs_per_pg=4,lpgs_per_blk=16'),
     sizeMiB: 49,
@@ -50,7 +50,8 @@ async function watched(): Promise<{ guest: Booted; model: TraceModel }> {
   for (const name of WRITERS) await guest.run(`cp /usr/bin/fio /tmp/${name}`);
   await guest.run(createTarget(0, 1, 'one'));
   await guest.run(createTarget(2, 3, 'two'));
-  return { guest, model: device.trace.model };
+  const { trace } = device;
+  return { guest, model: () => trace.model };
 }
 
 /** Both programs write to both targets at once: the one to their lower, the other to their upper half. */
@@ -81,7 +82,7 @@ describe.skipIf(!isMatrix)('each sector carries the process that caused it', () 
     '%s',
     { timeout: 15 * MINUTES },
     async (_name, { options, share, settle }) => {
-      const { guest, model } = await watched();
+      const { guest, model: now } = await watched();
       try {
         await guest.run('echo 100 > /proc/sys/vm/dirty_writeback_centisecs');
         await guest.run('echo 200 > /proc/sys/vm/dirty_expire_centisecs');
@@ -92,6 +93,7 @@ describe.skipIf(!isMatrix)('each sector carries the process that caused it', () 
         await write(guest, half * 4, `${options} --rw=randwrite --bs=4k --norandommap --io_size=60%`, ROUNDS);
         await guest.run(settle);
         await guest.run('sleep 2');
+        const model = now();
         const verdict = judge(model, half);
         expect([...verdict.targets].sort()).toEqual(['one', 'two']);
         expect(model.causes.lostEvents).toBe(0);

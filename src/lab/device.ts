@@ -12,7 +12,8 @@ import { MachineError } from '../machine/errors.ts';
 import type { FlashArray } from '../flash/flash-array.ts';
 import { packModel } from '../trace/model-state.ts';
 import type { TraceShape } from '../trace/record.ts';
-import type { Telemetry } from '../device/telemetry.ts';
+import type { CompletedCommand, Telemetry } from '../device/telemetry.ts';
+import type { FlashOperation } from '../flash/observer.ts';
 import { Activity, snapshotFrame } from './activity.ts';
 import { LabError } from './errors.ts';
 import { packRecipes, recipesIn, TARGETS_SHARD } from './targets/recipe.ts';
@@ -73,17 +74,17 @@ class TelemetrySwitch implements Telemetry {
     this.signs = signs;
   }
 
-  flash(...args: Parameters<Telemetry['flash']>): void {
-    this.to.flash(...args);
+  flash(operation: FlashOperation, block: number, sec: number, secs: number): void {
+    this.to.flash(operation, block, sec, secs);
   }
 
   cells(...args: Parameters<NonNullable<Telemetry['cells']>>): void {
     this.to.cells?.(...args);
   }
 
-  command(...args: Parameters<Telemetry['command']>): void {
-    this.to.command(...args);
-    this.signs?.command(...args);
+  command(command: CompletedCommand): void {
+    this.to.command(command);
+    this.signs?.command(command);
   }
 
   refused(text: string): void {
@@ -250,12 +251,11 @@ export class LabDevice {
     if (!tap) return undefined;
     const lost = tap.overflowed;
     if (lost || this.traceIsBehind) {
-      tap.encoder.drop();
-      tap.overflowed = false;
+      tap.drop();
       this.traceIsBehind = false;
       return { state: packModel(tap.model), lost };
     }
-    const segment = tap.encoder.take();
+    const segment = tap.take();
     return segment && { segment, lost: false };
   }
 

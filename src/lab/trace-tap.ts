@@ -3,12 +3,12 @@ import type { BlockTable } from '../flash/block-table.ts';
 import { blockAddress } from '../flash/address.ts';
 import { deriveGeometry, type DerivedGeometry } from '../flash/geometry.ts';
 import type { FlashOperation } from '../flash/observer.ts';
-import type { SectorVector } from '../flash/transfer.ts';
-import { TraceEncoder } from '../trace/encode.ts';
+import { type Segment, TraceEncoder } from '../trace/encode.ts';
 import type { GuestEvent } from '../trace/guest-event.ts';
 import { TraceModel } from '../trace/model.ts';
 import { looksLikeBooks } from '../trace/pblk-books.ts';
-import { type AddressRun, Lba, MAX_LBA, type TraceShape, type TraceSink, tee } from '../trace/record.ts';
+import { Lba, MAX_LBA, type TraceShape, type TraceSink, tee } from '../trace/record.ts';
+import { MOST_SECS, pagesOf, runsOf, TraceBatch } from './trace-batch.ts';
 
 /** Where the logical address is in the out-of-band bytes: struct pblk_sec_meta { u64 reserved; __le64 lba }, pblk.h. */
 const LBA_AT = 8;
@@ -18,8 +18,6 @@ const ADDR_EMPTY_HALF = 0xffff_ffff;
 const PAGE_BYTES = 4096;
 /** Records that nobody has fetched are kept up to this many bytes. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
-/** Pages of a buffer that are noted; a plain write of 32 MiB has 8,192. */
-const MAX_PAGES = 64;
 
 /** The device's clock, and what it showed when somebody last looked, in milliseconds. */
 export interface TapClock {
@@ -32,8 +30,10 @@ export interface TapClock {
  * here, which knows the device's present state when somebody joins in.
  */
 export class TraceTap implements Telemetry {
-  readonly encoder = new TraceEncoder();
-  readonly model: TraceModel;
+  private readonly encoder = new TraceEncoder();
+  private readonly known: TraceModel;
+  /** What is neither encoded nor known to the model yet. */
+  private readonly batch = new TraceBatch();
   /** Of the controller that drives the device now. */
   clock: TapClock;
   private readonly sink: TraceSink;
@@ -56,15 +56,58 @@ export class TraceTap implements Telemetry {
     this.isUnitOneWrite = shape.wsOpt === this.g.secsPerUnit;
     this.lbas = new Uint32Array(Math.max(1, this.g.secsPerUnit));
     this.same = new Uint8Array(Math.max(1, this.g.secsPerUnit));
-    this.model = new TraceModel(
+    this.known = new TraceModel(
       shape,
       table && { state: table.state, writtenSecs: table.writePointer, eraseCount: table.eraseCount },
     );
-    this.sink = tee(this.encoder, this.model);
+    this.sink = tee(this.encoder, this.known);
+  }
+
+  private hasOverflowed = false;
+
+  /** The device as it is now. */
+  get model(): TraceModel {
+    this.settle();
+    return this.known;
   }
 
   /** Records were dropped because nobody fetched them. Whoever does next begins with the model. */
-  overflowed = false;
+  get overflowed(): boolean {
+    this.settle();
+    return this.hasOverflowed;
+  }
+
+  /** What was recorded since the last call. */
+  take(): Segment | undefined {
+    this.settle();
+    return this.encoder.take();
+  }
+
+  /** Forgets what was not taken: the model is. */
+  drop(): void {
+    this.settle();
+    this.encoder.drop();
+    this.hasOverflowed = false;
+  }
+
+  /** Records what was only noted. */
+  private settle(): void {
+    if (this.batch.isEmpty) return;
+    this.makeRoom();
+    this.batch.replay(this.sink);
+  }
+
+  private makeRoom(): void {
+    if (this.encoder.length <= MAX_WAITING_BYTES) return;
+    this.encoder.drop();
+    this.hasOverflowed = true;
+  }
+
+  /** The batch, with room for one more thing. */
+  private noted(): TraceBatch {
+    if (this.batch.isFull) this.settle();
+    return this.batch;
+  }
 
   /** The sink, told the time: once before each record. */
   private now(): TraceSink {
@@ -82,12 +125,15 @@ export class TraceTap implements Telemetry {
   }
 
   private at(ms: number): void {
-    if (this.encoder.length > MAX_WAITING_BYTES) {
-      this.encoder.drop();
-      this.overflowed = true;
-    }
+    this.settle();
+    this.makeRoom();
+    this.sink.at(this.stamp(ms));
+  }
+
+  /** Microseconds, which never go back. */
+  private stamp(ms: number): number {
     this.lastUs = Math.max(this.lastUs, Math.floor(ms * 1000));
-    this.sink.at(this.lastUs);
+    return this.lastUs;
   }
 
   /** @param sinceMs of the device's clock, for who hears of it later */
@@ -112,7 +158,7 @@ export class TraceTap implements Telemetry {
     // Without sectors: the block's entry was changed by other means.
     if (secs > 0) {
       this.sums.delete(block);
-      this.soon().erase(block);
+      this.noted().erase(this.stamp(this.clock.lastMs), block);
     } else {
       const written = table.writePointer[block] ?? 0;
       this.soon().entry(block, table.state[block] ?? 0, written, table.eraseCount[block] ?? 0);
@@ -152,6 +198,11 @@ export class TraceTap implements Telemetry {
     lastRunBytes: number,
   ): void {
     this.readLbas(slot, secs, unitBytes, lastRunBytes);
+    if (this.sums.size === 0 && secs <= MOST_SECS && !this.hasBooks(slot, secs, unitBytes)) {
+      this.noted().write(this.stamp(this.clock.lastMs), block, sec, secs, this.lbas);
+      return;
+    }
+    this.settle();
     this.compare(block, slot, secs, unitBytes);
     this.soon().write(block, sec, secs, this.lbas, this.same);
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
@@ -159,9 +210,10 @@ export class TraceTap implements Telemetry {
 
   /** A look at sectors from before the recording teaches what they are. */
   private read(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
-    if (this.model.isCollected(block)) this.keepSums(block, sec, slot, secs, unitBytes);
+    this.settle();
+    if (this.known.isCollected(block)) this.keepSums(block, sec, slot, secs, unitBytes);
     let unknown = false;
-    for (let i = 0; i < secs; i++) unknown ||= this.model.isUnknown(block, sec + i);
+    for (let i = 0; i < secs; i++) unknown ||= this.known.isUnknown(block, sec + i);
     if (!unknown) return;
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
     // What is read teaches no more than pblk learns of it: after a cut it takes the last sector for the list.
@@ -169,23 +221,29 @@ export class TraceTap implements Telemetry {
     this.soon().learn(block, sec, secs, this.lbas);
   }
 
+  private hasBooks(slot: number, secs: number, unitBytes: Uint8Array): boolean {
+    const { secSizeBytes } = this.g;
+    for (let i = 0; i < secs; i++) if (looksLikeBooks(unitBytes, (slot + i) * secSizeBytes)) return true;
+    return false;
+  }
+
   private books(block: number, sec: number, slot: number, unitBytes: Uint8Array, isNew: boolean): void {
     const { secSizeBytes } = this.g;
     const at = slot * secSizeBytes;
-    const wanted = looksLikeBooks(unitBytes, at) || (!isNew && this.model.wantsContent(block, sec));
+    const wanted = looksLikeBooks(unitBytes, at) || (!isNew && this.known.wantsContent(block, sec));
     if (wanted) this.soon().content(block, sec, unitBytes.subarray(at, at + secSizeBytes), isNew);
   }
 
   private keepSums(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
     const { secSizeBytes } = this.g;
-    const sums = this.sums.get(block) ?? new Uint32Array(this.model.secsPerBlk);
+    const sums = this.sums.get(block) ?? new Uint32Array(this.known.secsPerBlk);
     this.sums.set(block, sums);
     for (let i = 0; i < secs; i++) sums[sec + i] = sumOf(unitBytes, (slot + i) * secSizeBytes, secSizeBytes);
   }
 
   /** Whether each sector holds what garbage collection has read of the newest copy of its logical block. */
   private compare(block: number, slot: number, secs: number, unitBytes: Uint8Array): void {
-    const { model, g } = this;
+    const { known: model, g } = this;
     this.same.fill(0, 0, secs);
     if (this.sums.size === 0) return;
     const { ch, lun } = blockAddress(g, block);
@@ -259,6 +317,11 @@ export class TraceTap implements Telemetry {
   command(command: CompletedCommand): void {
     this.next.command(command);
     const nowMs = this.clock.nowMs();
+    const latencyUs = (nowMs - command.fetchedMs) * 1000;
+    if (command.rule === undefined && !command.sources && command.vector.count <= MOST_SECS) {
+      this.noted().command(this.stamp(nowMs), latencyUs, command);
+      return;
+    }
     this.at(nowMs);
     this.sink.command({
       queueId: command.queueId,
@@ -267,7 +330,7 @@ export class TraceTap implements Telemetry {
       dw0: command.dw0,
       dw1: command.dw1,
       dataBytes: command.dataBytes,
-      latencyUs: (nowMs - command.fetchedMs) * 1000,
+      latencyUs,
       addresses: runsOf(command.vector),
       ...(command.sources && { sources: runsOf(command.sources) }),
       rule: command.rule ?? '',
@@ -296,34 +359,4 @@ function sumOf(bytes: Uint8Array, from: number, length: number): number {
   for (let at = from; at < from + length; at += SUM_STEP)
     sum = Math.imul(sum ^ u32(bytes, at), 0x01000193) ^ (sum >>> 15);
   return sum >>> 0 || 1;
-}
-
-function runsOf(vector: SectorVector): AddressRun[] {
-  const runs: AddressRun[] = [];
-  for (let i = 0; i < vector.count;) {
-    const block = vector.block[i] as number;
-    const sec = vector.sec[i] as number;
-    let count = 1;
-    while (
-      i + count < vector.count &&
-      vector.block[i + count] === block &&
-      vector.sec[i + count] === sec + count
-    )
-      count++;
-    runs.push({ block, sec: Math.max(0, sec), count });
-    i += count;
-  }
-  return runs;
-}
-
-function pagesOf({ data }: CompletedCommand): number[] {
-  const pages: number[] = [];
-  for (let run = 0; run < data.runs; run++) {
-    const end = data.addressOf(run) + data.lengthOf(run);
-    for (let at = data.addressOf(run); at < end; at += PAGE_BYTES - (at % PAGE_BYTES)) {
-      if (pages.length === MAX_PAGES) return pages;
-      pages.push(at);
-    }
-  }
-  return pages;
 }
