@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { CompletedCommand } from '../device/telemetry.ts';
 import { SectorVector } from '../flash/transfer.ts';
 import { TraceEncoder } from '../trace/encode.ts';
+import type { GuestBio, GuestEvent } from '../trace/guest-event.ts';
 import { MOST_SECS, pagesOf, runsOf, TraceBatch } from './trace-batch.ts';
 
 interface Step {
@@ -10,8 +11,14 @@ interface Step {
   readonly write?: { readonly block: number; readonly sec: number; readonly lbas: readonly number[] };
   readonly erase?: number;
   readonly command?: CompletedCommand;
+  readonly guest?: GuestEvent;
   readonly latencyUs: number;
 }
+
+const bio: GuestBio = {
+  ...{ kind: 'bio', atMs: 5, pid: 1, comm: 'fio', dev: { major: 252, minor: 0 } },
+  ...{ sector: 8, sectors: 8, rwbs: 'W' },
+};
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const block = fc.nat(1 << 20);
@@ -52,19 +59,21 @@ const step: fc.Arbitrary<Step> = fc
       }),
       fc.record({ erase: block }),
       fc.record({ command }),
+      fc.record({ guest: fc.nat(99).map((pid): GuestEvent => ({ ...bio, pid })) }),
     ),
   })
   .map(({ what, ...rest }) => ({ ...rest, ...what }));
 
 function directly(steps: readonly Step[]): Uint8Array | undefined {
   const encoder = new TraceEncoder();
-  for (const { timeUs, latencyUs, write, erase, command: c } of steps) {
+  for (const { timeUs, latencyUs, write, erase, command: c, guest } of steps) {
     encoder.at(timeUs);
     if (write) {
       const { lbas } = write;
       encoder.write(write.block, write.sec, lbas.length, Uint32Array.from(lbas), new Uint8Array(lbas.length));
     }
     if (erase !== undefined) encoder.erase(erase);
+    if (guest) encoder.guest(guest);
     if (c) {
       const { queueId, status, dw0, dw1, dataBytes, bytes: sqe, vector } = c;
       const rest = { addresses: runsOf(vector), rule: '', why: '', pages: pagesOf(c) };
@@ -79,11 +88,12 @@ it('hands on what it was told, as if it had been recorded at once', () => {
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const batch = new TraceBatch();
       const encoder = new TraceEncoder();
-      for (const { timeUs, latencyUs, write, erase, command: c } of steps) {
+      for (const { timeUs, latencyUs, write, erase, command: c, guest } of steps) {
         if (write)
           batch.write(timeUs, write.block, write.sec, write.lbas.length, Uint32Array.from(write.lbas));
         if (erase !== undefined) batch.erase(timeUs, erase);
         if (c) batch.command(timeUs, latencyUs, c);
+        if (guest) batch.guest(timeUs, guest);
       }
       expect(batch.isEmpty).toBe(steps.length === 0);
       batch.replay(encoder);

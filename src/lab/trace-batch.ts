@@ -5,6 +5,7 @@
  */
 import type { CompletedCommand } from '../device/telemetry.ts';
 import type { SectorVector } from '../flash/transfer.ts';
+import type { GuestEvent } from '../trace/guest-event.ts';
 import type { AddressRun, TraceSink } from '../trace/record.ts';
 
 /** Two hundred writes of 64 KiB, in memory that a processor's second cache holds. */
@@ -21,11 +22,12 @@ const TWO_32 = 2 ** 32;
 /** Of the longest record, a command: its head, its 64 bytes, three words a sector, two a run. */
 const SLACK_WORDS = 16 + SQE_WORDS + 3 * MOST_SECS + 2 * MOST_RUNS;
 
-const Kind = { write: 1, erase: 2, command: 3 } as const;
+const Kind = { write: 1, erase: 2, command: 3, guest: 4 } as const;
 
 export class TraceBatch {
   private readonly words = new Uint32Array(MOST_WORDS + SLACK_WORDS);
   private length = 0;
+  private events: GuestEvent[] = [];
   private readonly lbas = new Uint32Array(MOST_SECS);
   private readonly differs = new Uint8Array(MOST_SECS);
 
@@ -90,15 +92,23 @@ export class TraceBatch {
     this.length = at;
   }
 
+  guest(timeUs: number, event: GuestEvent): void {
+    this.length = this.begin(Kind.guest, timeUs);
+    this.events.push(event);
+  }
+
   /** Hands everything on, in its order, and forgets it. */
   replay(sink: TraceSink): void {
-    const { words, length } = this;
+    const { words, length, events } = this;
     this.length = 0;
+    this.events = [];
+    let event = 0;
     for (let at = 0; at < length;) {
       const kind = words[at++];
       sink.at((words[at++] as number) * TWO_32 + (words[at++] as number));
       if (kind === Kind.erase) sink.erase(words[at++] as number);
       else if (kind === Kind.write) at = this.replayWrite(at, sink);
+      else if (kind === Kind.guest) sink.guest(events[event++] as GuestEvent);
       else at = this.replayCommand(at, sink);
     }
   }

@@ -148,7 +148,7 @@ export class TraceTap implements Telemetry {
   }
 
   guest(events: readonly GuestEvent[]): void {
-    for (const event of events) this.now().guest(event);
+    for (const event of events) this.noted().guest(this.stamp(this.clock.nowMs()), event);
   }
 
   flash(operation: FlashOperation, block: number, sec: number, secs: number): void {
