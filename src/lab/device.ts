@@ -78,8 +78,15 @@ class TelemetrySwitch implements Telemetry {
     this.to.flash(operation, block, sec, secs);
   }
 
-  cells(...args: Parameters<NonNullable<Telemetry['cells']>>): void {
-    this.to.cells?.(...args);
+  cells(
+    operation: 'read' | 'write',
+    unit: number,
+    slot: number,
+    secs: number,
+    unitBytes: Uint8Array,
+    lastRunBytes?: number,
+  ): void {
+    this.to.cells?.(operation, unit, slot, secs, unitBytes, lastRunBytes);
   }
 
   command(command: CompletedCommand): void {

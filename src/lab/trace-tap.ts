@@ -39,6 +39,7 @@ export class TraceTap implements Telemetry {
   private readonly sink: TraceSink;
   private readonly next: Telemetry;
   private lastUs = 0;
+  private hasOverflowed = false;
   private readonly table: BlockTable | undefined;
   private readonly g: DerivedGeometry;
   private readonly isUnitOneWrite: boolean;
@@ -62,8 +63,6 @@ export class TraceTap implements Telemetry {
     );
     this.sink = tee(this.encoder, this.known);
   }
-
-  private hasOverflowed = false;
 
   /** The device as it is now. */
   get model(): TraceModel {
