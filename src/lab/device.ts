@@ -12,8 +12,7 @@ import { MachineError } from '../machine/errors.ts';
 import type { FlashArray } from '../flash/flash-array.ts';
 import { packModel } from '../trace/model-state.ts';
 import type { TraceShape } from '../trace/record.ts';
-import type { CompletedCommand, Telemetry } from '../device/telemetry.ts';
-import type { FlashOperation } from '../flash/observer.ts';
+import type { Telemetry } from '../device/telemetry.ts';
 import { Activity, snapshotFrame } from './activity.ts';
 import { LabError } from './errors.ts';
 import { packRecipes, recipesIn, TARGETS_SHARD } from './targets/recipe.ts';
@@ -74,24 +73,17 @@ class TelemetrySwitch implements Telemetry {
     this.signs = signs;
   }
 
-  flash(operation: FlashOperation, block: number, sec: number, secs: number): void {
-    this.to.flash(operation, block, sec, secs);
+  flash(...args: Parameters<Telemetry['flash']>): void {
+    this.to.flash(...args);
   }
 
-  cells(
-    operation: 'read' | 'write',
-    unit: number,
-    slot: number,
-    secs: number,
-    unitBytes: Uint8Array,
-    lastRunBytes?: number,
-  ): void {
-    this.to.cells?.(operation, unit, slot, secs, unitBytes, lastRunBytes);
+  cells(...args: Parameters<NonNullable<Telemetry['cells']>>): void {
+    this.to.cells?.(...args);
   }
 
-  command(command: CompletedCommand): void {
-    this.to.command(command);
-    this.signs?.command(command);
+  command(...args: Parameters<Telemetry['command']>): void {
+    this.to.command(...args);
+    this.signs?.command(...args);
   }
 
   refused(text: string): void {

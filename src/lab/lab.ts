@@ -300,7 +300,6 @@ export class Lab {
       try {
         await disk?.close();
       } finally {
-        this.typed.release();
         this.setPower('off', sentenceOf(error));
       }
       throw error;

@@ -44,8 +44,9 @@ const command = fc
       addressOf: (run: number) => runs[run]?.[0] ?? 0,
       lengthOf: (run: number) => runs[run]?.[1] ?? 0,
     };
-    const unused = { cid: 0, opcode: 0, nsid: 1, words: new Uint32Array(16), fetchedMs: 0 };
-    return { ...unused, ...rest, vector, data, rule: undefined, why: '' };
+    const unused = { cid: 0, opcode: 0, nsid: 1, fetchedMs: 0 };
+    const words = new Uint32Array(rest.bytes.slice().buffer);
+    return { ...unused, ...rest, words, vector, data, rule: undefined, why: '' };
   });
 
 /** Times up to a month on the clock, which is past 32 bits. */
@@ -109,7 +110,13 @@ it('says when it is full, and has room for the longest record then', () => {
   for (let i = 0; i < MOST_SECS; i++) vector.push(i, 5);
   const longest = {
     ...{ queueId: 1, cid: 0, opcode: 0, nsid: 1, status: 0, dw0: 0, dw1: 0, dataBytes: 1, fetchedMs: 0 },
-    ...{ bytes: new Uint8Array(64).fill(9), words: new Uint32Array(16), rule: undefined, why: '', vector },
+    ...{
+      bytes: new Uint8Array(64).fill(9),
+      words: new Uint32Array(16).fill(0x0909_0909),
+      rule: undefined,
+      why: '',
+      vector,
+    },
     data: { runs: 1000, addressOf: (run: number) => run * 8192, lengthOf: () => 4096 },
   };
   let told = 0;

@@ -60,7 +60,7 @@ export class TraceBatch {
   /** A command that has broken no rule and copied nothing. */
   command(timeUs: number, latencyUs: number, command: CompletedCommand): void {
     const { words } = this;
-    const { bytes, vector, data } = command;
+    const { words: sqe, vector, data } = command;
     let at = this.begin(Kind.command, timeUs);
     words[at++] = command.queueId;
     words[at++] = command.status;
@@ -68,12 +68,7 @@ export class TraceBatch {
     words[at++] = command.dw1;
     words[at++] = command.dataBytes;
     words[at++] = Math.max(0, Math.round(latencyUs));
-    for (let i = 0; i < SQE_WORDS * 4; i += 4)
-      words[at++] =
-        (bytes[i] as number) |
-        ((bytes[i + 1] as number) << 8) |
-        ((bytes[i + 2] as number) << 16) |
-        ((bytes[i + 3] as number) << 24);
+    for (let i = 0; i < SQE_WORDS; i++) words[at++] = sqe[i] as number;
     const counts = at++;
     let addresses = 0;
     for (let i = 0; i < vector.count; addresses++) {

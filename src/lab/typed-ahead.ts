@@ -32,7 +32,7 @@ export class TypedAhead {
     this.heldBytes = 0;
   }
 
-  /** The shells listen, or nobody ever will. */
+  /** The shells listen. */
   release(): void {
     this.isHolding = false;
     for (const { tty, bytes } of this.held.splice(0)) this.send(tty, bytes);
