@@ -88,6 +88,11 @@ export class LabServer implements LabRemote {
       targets: (targets) => this.post({ type: 'targets', targets }),
       notice: (notice) => this.post({ type: 'notice', notice }),
       guestEvents: (events) => this.lab?.device?.trace?.guest(events),
+      guestTold: (source, number) => {
+        const trace = this.lab?.device?.trace;
+        trace?.told(source, number);
+        return trace !== undefined;
+      },
       opened: (device, disk) => {
         device.watch(this.watching.device);
         this.keeper?.opened(disk);

@@ -10,6 +10,7 @@ import { cacheModeOf, closeDisk, losePower, settleCache, storeAll, tellFailures 
 import { LabError, sentenceOf } from './errors.ts';
 import { greet } from './greeting.ts';
 import { DEFAULT_SAMPLE_MS, GuestTrace } from './guest-trace/guest-trace.ts';
+import type { GuestEventSource } from './guest-trace/told-queue.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { SavedLab } from './saved-lab.ts';
 import { REST_MS, saveAtRest, type SaveOptions } from './saving.ts';
@@ -28,6 +29,8 @@ export interface LabObserver {
   notice(notice: Notice): void;
   /** What the guest's kernel does, while {@link Lab.startGuestTrace} is in force. */
   guestEvents?(events: readonly GuestEvent[]): void;
+  /** See {@link GuestTrace.ontold}. */
+  guestTold?(source: GuestEventSource, number: number): boolean;
   /** A disk is open and nothing runs yet: whoever wants to watch the device from its first command says so now. */
   opened?(device: LabDevice, disk: OpenDisk): void;
   /** The power goes: the last chance to fetch what the device has recorded. */
@@ -367,6 +370,7 @@ export class Lab {
     machine.trace.onoutput = (bytes) => trace.receive(bytes);
     machine.ontold = (event) => trace.told(event, performance.now());
     trace.onevents = (events) => this.observer.guestEvents?.(events);
+    trace.ontold = (source, number) => this.observer.guestTold?.(source, number) === true;
     if (this.traceIntervalMs !== undefined) void trace.start(this.traceIntervalMs);
     if (targets) {
       targets.onchange = () => this.observer.targets?.(targets.remembered);

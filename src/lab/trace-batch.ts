@@ -7,6 +7,7 @@ import type { CompletedCommand } from '../device/telemetry.ts';
 import type { SectorVector } from '../flash/transfer.ts';
 import type { GuestEvent } from '../trace/guest-event.ts';
 import type { AddressRun, TraceSink } from '../trace/record.ts';
+import type { GuestEventSource } from './guest-trace/told-queue.ts';
 
 /** Two hundred writes of 64 KiB, in memory that a processor's second cache holds. */
 const MOST_WORDS = 1 << 14;
@@ -22,12 +23,12 @@ const TWO_32 = 2 ** 32;
 /** Of the longest record, a command: its head, its 64 bytes, three words a sector, two a run. */
 const SLACK_WORDS = 16 + SQE_WORDS + 3 * MOST_SECS + 2 * MOST_RUNS;
 
-const Kind = { write: 1, erase: 2, command: 3, guest: 4 } as const;
+const Kind = { write: 1, erase: 2, command: 3, guest: 4, told: 5 } as const;
 
 export class TraceBatch {
   private readonly words = new Uint32Array(MOST_WORDS + SLACK_WORDS);
   private length = 0;
-  private events: GuestEvent[] = [];
+  private events: (GuestEvent | GuestEventSource)[] = [];
   private readonly lbas = new Uint32Array(MOST_SECS);
   private readonly differs = new Uint8Array(MOST_SECS);
 
@@ -92,6 +93,14 @@ export class TraceBatch {
     this.events.push(event);
   }
 
+  /** An event that is read when it is handed on. */
+  told(timeUs: number, source: GuestEventSource, number: number): void {
+    const at = this.begin(Kind.told, timeUs);
+    this.words[at] = number;
+    this.length = at + 1;
+    this.events.push(source);
+  }
+
   /** Hands everything on, in its order, and forgets it. */
   replay(sink: TraceSink): void {
     const { words, length, events } = this;
@@ -104,7 +113,10 @@ export class TraceBatch {
       if (kind === Kind.erase) sink.erase(words[at++] as number);
       else if (kind === Kind.write) at = this.replayWrite(at, sink);
       else if (kind === Kind.guest) sink.guest(events[event++] as GuestEvent);
-      else at = this.replayCommand(at, sink);
+      else if (kind === Kind.told) {
+        const told = (events[event++] as GuestEventSource).take(words[at++] as number);
+        if (told) sink.guest(told);
+      } else at = this.replayCommand(at, sink);
     }
   }
 

@@ -1,6 +1,13 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { silent } from '../device/telemetry.ts';
+import { BlockTable } from '../flash/block-table.ts';
+import { deriveGeometry } from '../flash/geometry.ts';
+import { SectorVector } from '../flash/transfer.ts';
+import { IoOpcode } from '../spec/opcodes.ts';
 import { Lba, type TraceShape } from '../trace/record.ts';
+import { books, SHAPE } from '../trace/test-line.ts';
+import type { GuestEventSource } from './guest-trace/told-queue.ts';
 import { TraceTap } from './trace-tap.ts';
 
 const SECTOR = 4096;
@@ -65,5 +72,178 @@ describe('logical addresses in the data', () => {
     expect(lbasOf(new Uint8Array(8 * SECTOR))).toEqual(Array<number>(8).fill(empty));
     expect(lbasOf(unit({ 7: [] }))).toEqual(Array<number>(8).fill(empty));
     expect(lbasOf(unit({}))).toEqual(Array<number>(8).fill(unknown));
+  });
+});
+
+describe('what is noted and recorded later', () => {
+  const G = deriveGeometry(SHAPE);
+  const UNIT_SECS = G.secsPerUnit;
+  const UNITS = G.numPg * SHAPE.numLun;
+  /** Of eight units of a line, the first is its head and the last its end. */
+  const END = UNITS - 1;
+
+  interface Cell {
+    readonly lba: number;
+    readonly data: number;
+  }
+
+  /** pblk at work, as a tap sees it; `settled`: everything is asked for at once. */
+  class Pblk {
+    readonly tap: TraceTap;
+    private nowMs = 1;
+    private readonly isSettled: boolean;
+    private readonly lines = new Map<number, (readonly Cell[])[]>();
+    private open = 0;
+    private seqNr = 0;
+    private writes = 0;
+
+    constructor(isSettled: boolean) {
+      this.isSettled = isSettled;
+      const clock = { lastMs: 1, nowMs: () => ++this.nowMs };
+      const table = new BlockTable(G);
+      this.tap = new TraceTap(SHAPE, table, silent, clock);
+      this.start();
+    }
+
+    /** New data for some blocks. */
+    user(lbas: readonly number[]): void {
+      this.write(lbas.map((lba) => ({ lba, data: ++this.writes })));
+    }
+
+    read(line: number, position: number): void {
+      const cells = this.lines.get(line)?.[position];
+      if (!cells) return;
+      this.cells('read', line, position, cells);
+      this.command(IoOpcode.vectorRead, line, position);
+    }
+
+    /** Garbage collection: it reads the end of a line and its data, writes that elsewhere, and erases the line. */
+    collect(line: number): void {
+      const units = this.lines.get(line);
+      if (line === this.open || units?.length !== UNITS) return;
+      this.read(line, END);
+      for (let position = 1; position < END; position++) {
+        this.read(line, position);
+        this.write(units[position] ?? []);
+      }
+      this.erase(line);
+    }
+
+    told(source: GuestEventSource, number: number): void {
+      this.tap.told(source, number);
+      this.settle();
+    }
+
+    private start(): void {
+      const empty = Array<Cell>(UNIT_SECS).fill({ lba: Lba.empty, data: 0 });
+      this.lines.set(this.open, []);
+      this.put(empty, books(this.open, ++this.seqNr));
+    }
+
+    private write(cells: readonly Cell[]): void {
+      this.put(cells);
+      if (this.lines.get(this.open)?.length !== END) return;
+      const nrValidLbas = (END - 1) * UNIT_SECS;
+      this.put(
+        cells.map(() => ({ lba: Lba.empty, data: 0 })),
+        books(this.open, this.seqNr, { nrValidLbas }),
+      );
+      this.open = (this.open + 1) % SHAPE.numChk;
+      if (this.lines.has(this.open)) this.erase(this.open);
+      this.start();
+    }
+
+    private put(cells: readonly Cell[], head?: Uint8Array): void {
+      const units = this.lines.get(this.open) ?? [];
+      const position = units.length;
+      units.push(cells);
+      this.cells('write', this.open, position, cells, head);
+      this.command(IoOpcode.vectorWrite, this.open, position);
+    }
+
+    private erase(line: number): void {
+      this.lines.delete(line);
+      for (let lun = 0; lun < SHAPE.numLun; lun++)
+        this.tap.flash('erase', line * SHAPE.numLun + lun, 0, G.secsPerBlk);
+      this.settle();
+    }
+
+    private cells(
+      operation: 'read' | 'write',
+      line: number,
+      position: number,
+      cells: readonly Cell[],
+      head?: Uint8Array,
+    ): void {
+      const bytes = new Uint8Array(G.unitBytes);
+      const view = new DataView(bytes.buffer);
+      for (const [i, { lba, data }] of cells.entries()) {
+        bytes.fill(data & 0xff, i * SECTOR, (i + 1) * SECTOR);
+        view.setUint32(i * SECTOR + 64, data, true);
+        const oob = G.unitOobOffset + i * G.oobSizeBytes + 8;
+        view.setBigUint64(oob, lba === Lba.empty ? 0xffff_ffff_ffff_ffffn : BigInt(lba), true);
+      }
+      if (head) bytes.set(head);
+      const { block, page } = this.place(line, position);
+      this.tap.cells(operation, block * G.numPg + page, 0, UNIT_SECS, bytes);
+      this.settle();
+    }
+
+    private command(opcode: number, line: number, position: number): void {
+      const { block, page } = this.place(line, position);
+      const vector = new SectorVector(UNIT_SECS);
+      for (let i = 0; i < UNIT_SECS; i++) vector.push(block, page * UNIT_SECS + i);
+      const words = Uint32Array.of(opcode, 1, ...new Uint32Array(14));
+      this.tap.command({
+        ...{ queueId: 1, cid: 0, opcode, nsid: 1, status: 0, dw0: 0, dw1: 0, fetchedMs: this.nowMs - 1 },
+        ...{ bytes: new Uint8Array(words.buffer), words, dataBytes: UNIT_SECS * SECTOR, vector },
+        ...{ rule: undefined, why: '', data: { runs: 0, addressOf: () => 0, lengthOf: () => 0 } },
+      });
+      this.settle();
+    }
+
+    private place(line: number, position: number): { block: number; page: number } {
+      const { numLun } = SHAPE;
+      return { block: line * numLun + (position % numLun), page: Math.floor(position / numLun) };
+    }
+
+    private settle(): void {
+      if (this.isSettled) void this.tap.model;
+    }
+  }
+
+  const lba = fc.nat(60);
+  const line = fc.nat(SHAPE.numChk - 1);
+  const step = fc.oneof(
+    { weight: 6, arbitrary: fc.record({ user: fc.tuple(lba, lba, lba, lba) }) },
+    { weight: 3, arbitrary: fc.record({ line, read: fc.nat(END) }) },
+    { weight: 2, arbitrary: fc.record({ collect: line }) },
+    { weight: 1, arbitrary: fc.record({ pid: fc.nat(99) }) },
+  );
+  const source: GuestEventSource = {
+    take: (pid) => ({
+      ...{ kind: 'bio', atMs: 5, pid, comm: 'fio', dev: { major: 252, minor: 0 } },
+      ...{ sector: 8, sectors: 8, rwbs: 'W' },
+    }),
+  };
+
+  it('is what would have been recorded at once, also of reads and of garbage collection', () => {
+    let moved = 0;
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 10, maxLength: 120 }), (steps) => {
+        const [at, later] = [new Pblk(true), new Pblk(false)];
+        for (const pblk of [at, later])
+          for (const s of steps) {
+            if ('user' in s) pblk.user(s.user);
+            else if ('read' in s) pblk.read(s.line, s.read);
+            else if ('pid' in s) pblk.told(source, s.pid);
+            else pblk.collect(s.collect);
+          }
+        moved += later.tap.model.targets[0]?.gcSecs ?? 0;
+        expect(later.tap.take()?.bytes).toEqual(at.tap.take()?.bytes);
+      }),
+    );
+    // Otherwise the sums of what was read were never compared.
+    expect(moved).toBeGreaterThan(100);
   });
 });

@@ -8,6 +8,7 @@ import type { GuestEvent } from '../trace/guest-event.ts';
 import { TraceModel } from '../trace/model.ts';
 import { looksLikeBooks } from '../trace/pblk-books.ts';
 import { Lba, MAX_LBA, type TraceShape, type TraceSink, tee } from '../trace/record.ts';
+import type { GuestEventSource } from './guest-trace/told-queue.ts';
 import { MOST_SECS, pagesOf, runsOf, TraceBatch } from './trace-batch.ts';
 
 /** Where the logical address is in the out-of-band bytes: struct pblk_sec_meta { u64 reserved; __le64 lba }, pblk.h. */
@@ -34,6 +35,11 @@ export class TraceTap implements Telemetry {
   private readonly known: TraceModel;
   /** What is neither encoded nor known to the model yet. */
   private readonly batch = new TraceBatch();
+  /**
+   * A line's end was read since: with the command that did it, the model knows that garbage collection is at the line,
+   * and of nothing else in the batch would it learn more about what is read.
+   */
+  private mayCollect = false;
   /** Of the controller that drives the device now. */
   clock: TapClock;
   private readonly sink: TraceSink;
@@ -91,6 +97,7 @@ export class TraceTap implements Telemetry {
 
   /** Records what was only noted. */
   private settle(): void {
+    this.mayCollect = false;
     if (this.batch.isEmpty) return;
     this.makeRoom();
     this.batch.replay(this.sink);
@@ -148,6 +155,11 @@ export class TraceTap implements Telemetry {
 
   guest(events: readonly GuestEvent[]): void {
     for (const event of events) this.noted().guest(this.stamp(this.clock.nowMs()), event);
+  }
+
+  /** An event to take from the source by its number, which is there when this has returned. */
+  told(source: GuestEventSource, number: number): void {
+    this.noted().told(this.stamp(this.clock.nowMs()), source, number);
   }
 
   flash(operation: FlashOperation, block: number, sec: number, secs: number): void {
@@ -209,15 +221,23 @@ export class TraceTap implements Telemetry {
 
   /** A look at sectors from before the recording teaches what they are. */
   private read(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+    if (!this.mayCollect && !this.known.isCollected(block) && !this.hasUnknown(block, sec, secs)) {
+      this.mayCollect = this.known.isLineEnd(block, sec) === true;
+      return;
+    }
     this.settle();
+    this.mayCollect = this.known.isLineEnd(block, sec) === true;
     if (this.known.isCollected(block)) this.keepSums(block, sec, slot, secs, unitBytes);
-    let unknown = false;
-    for (let i = 0; i < secs; i++) unknown ||= this.known.isUnknown(block, sec + i);
-    if (!unknown) return;
+    if (!this.hasUnknown(block, sec, secs)) return;
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
     // What is read teaches no more than pblk learns of it: after a cut it takes the last sector for the list.
     this.readLbas(slot, secs, unitBytes, PAGE_BYTES);
     this.soon().learn(block, sec, secs, this.lbas);
+  }
+
+  private hasUnknown(block: number, sec: number, secs: number): boolean {
+    for (let i = 0; i < secs; i++) if (this.known.isUnknown(block, sec + i)) return true;
+    return false;
   }
 
   private hasBooks(slot: number, secs: number, unitBytes: Uint8Array): boolean {

@@ -151,12 +151,15 @@ export class KnownFlash {
 
   /** Whether the content of an unknown sector is worth having: it may be pblk's books. */
   wantsContent(block: number, sec: number): boolean {
+    return this.isLineEnd(block, sec) ?? sec < this.shape.wsOpt;
+  }
+
+  /** In a line, where pblk keeps what it knows of it; undefined: the block is of no line that we know. */
+  isLineEnd(block: number, sec: number): boolean | undefined {
     const { ch, lun, chk, pln } = blockAddress(this.shape, block);
     const target = this.targetAt(ch, lun);
     const line = target?.lines[chk];
-    if (!target || !line) return sec < this.shape.wsOpt;
-    const position = target.layout.positionOf(ch, lun, pln, sec);
-    return position >= line.emetaStart;
+    return line && target.layout.positionOf(ch, lun, pln, sec) >= line.emetaStart;
   }
 
   // Changing, for those who apply records or restore a model --------------------------------------------

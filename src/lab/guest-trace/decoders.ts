@@ -284,6 +284,13 @@ export const DECODERS: Readonly<
   },
 };
 
+/** The events that tell a process's name, which the others that follow are read with. */
+export const TEACHES: ReadonlySet<string> = new Set([
+  'sched/sched_process_fork',
+  'sched/sched_process_exec',
+  'task/task_rename',
+]);
+
 function extent({ fields }: EventFormat): Decoder | undefined {
   const [dev, ino, lblk, len, pblk, status] = all(fields, ['dev', 'ino', 'lblk', 'len', 'pblk', 'status']);
   if (status === undefined) return undefined;

@@ -428,6 +428,35 @@ describe('GuestTrace', () => {
       ]);
     });
 
+    it('lets what may wait be read later, in its place, with the names of its time', async () => {
+      const { trace, batches, say, id } = await running(2);
+      const later: (() => GuestEvent | undefined)[] = [];
+      let isRecording = true;
+      trace.ontold = (source, number) => {
+        if (isRecording) later.push(() => source.take(number));
+        return isRecording;
+      };
+      const dirty = told(event(310, 7, [['259:1', 32], 12, 99]));
+      const named = (comm: string) => ({ kind: 'dirty', pid: 7, comm, bdi: '259:1', ino: 12, index: 99 });
+      trace.told(dirty, 1101);
+      expect(batches).toEqual([]);
+      // It has another name from here on, which is told at once.
+      say(SAMPLE, id, sampleAt(300e6, { names: '7 another\n' }));
+      trace.told(dirty, 1102);
+      isRecording = false;
+      trace.told(dirty, 1103);
+      const at = (atMs: number, comm: string) => ({ ...named(comm), atMs });
+      expect(batches.at(-1)).toEqual([at(1103, 'another')]);
+      expect(later.map((take) => take())).toEqual([at(1101, 'a name (x)'), at(1102, 'another')]);
+      // Also when the machine is gone.
+      isRecording = true;
+      trace.told(dirty, 1104);
+      trace.close();
+      expect(later.at(-1)?.()).toEqual(at(1104, 'another'));
+      trace.told(dirty, 1105);
+      expect(later.length).toBe(3);
+    });
+
     it('lets the agent know, once for each sample, and not while the guest tells', async () => {
       vi.useFakeTimers();
       const { trace, frames, say, id } = await running(2);

@@ -8,10 +8,11 @@
  */
 import type { GuestEvent } from '../../trace/guest-event.ts';
 import { encodeFrame, FrameParser } from '../guest-frames.ts';
-import { type Decoder, DECODERS, Fields, ProcessNames } from './decoders.ts';
+import { type Decoder, DECODERS, Fields, ProcessNames, TEACHES } from './decoders.ts';
 import { parseFields, parseFormat } from './format.ts';
 import { LAYOUT_32, type PageLayout, pageLayout, readRingPage } from './ring-page.ts';
 import { readSample, SampledTargets, type TraceRecord } from './sample.ts';
+import { type GuestEventSource, ToldQueue } from './told-queue.ts';
 
 /** The newest version of the agent's protocol. The first one had neither TELL_HOST nor NUDGE. */
 export const TRACE_VERSION = 2;
@@ -64,6 +65,11 @@ interface Waiter {
 export class GuestTrace {
   /** Called with what came in one piece, in the order of the guest's buffer; a sample's time may lie before it. */
   onevents: ((batch: readonly GuestEvent[]) => void) | undefined;
+  /**
+   * Called when the kernel has told something that may be read later, with the number to take it by; true: it will be.
+   * Everything of which it says no goes to `onevents` at once.
+   */
+  ontold: ((source: GuestEventSource, number: number) => boolean) | undefined;
 
   readonly #send: (bytes: Uint8Array) => void;
   readonly #readClock: ReadClock;
@@ -88,9 +94,12 @@ export class GuestTrace {
   #formatRecords: readonly TraceRecord[] = [];
   #mounts: string | undefined;
   readonly #decoders = new Map<number, Decoder>();
+  /** Of the decoders, those whose events others need to be read: they cannot wait. */
+  readonly #teaching = new Set<number>();
   readonly #names = new ProcessNames();
   readonly #targets = new SampledTargets();
   readonly #fields = new Fields();
+  readonly #toldQueue = new ToldQueue((id) => this.#decoders.get(id));
   #batch: GuestEvent[] = [];
 
   /** `send` takes bytes for the guest; give what comes back to `receive`. */
@@ -182,6 +191,7 @@ export class GuestTrace {
   /** Bytes from the guest, cut anywhere. */
   receive(bytes: Uint8Array): void {
     if (this.#closed) return;
+    this.#toldQueue.readAll();
     this.#parser.push(bytes);
     this.#tell();
   }
@@ -193,10 +203,18 @@ export class GuestTrace {
   told(event: DataView, atMs: number): void {
     if (!this.#hears) return;
     this.#nudging ??= setTimeout(() => this.#nudge(), NUDGE_MS);
-    const decode = event.byteLength >= 2 ? this.#decoders.get(event.getUint16(0, true)) : undefined;
+    const id = event.byteLength >= 2 ? event.getUint16(0, true) : -1;
+    const decode = this.#decoders.get(id);
     if (decode === undefined) return;
+    const sinceStartMs = Math.max(atMs, this.#startedMs);
+    const queue = this.#toldQueue;
+    if (!this.#teaching.has(id) && this.ontold?.(queue, queue.next) === true) {
+      queue.push(event, sinceStartMs);
+      return;
+    }
+    queue.readAll();
     this.#fields.set(event, 0, event.byteLength);
-    const decoded = decode(this.#fields, Math.max(atMs, this.#startedMs));
+    const decoded = decode(this.#fields, sinceStartMs);
     if (decoded === undefined) return;
     this.#batch.push(decoded);
     this.#tell();
@@ -213,7 +231,7 @@ export class GuestTrace {
     if (this.#closed) return;
     this.#closed = true;
     this.#available = this.#isOn = false;
-    this.onevents = undefined;
+    this.onevents = this.ontold = undefined;
     this.#batch = [];
     this.#refused('The machine was switched off.');
     this.#stopping?.resolve();
@@ -239,11 +257,13 @@ export class GuestTrace {
   }
 
   #forget(): void {
+    this.#toldQueue.readAll();
     this.#hearNoMore();
     this.#layout = LAYOUT_32;
     this.#formatRecords = [];
     this.#mounts = undefined;
     this.#decoders.clear();
+    this.#teaching.clear();
     this.#names.clear();
     this.#targets.clear();
   }
@@ -314,6 +334,7 @@ export class GuestTrace {
 
   #readFormats(all: Iterable<TraceRecord>): void {
     this.#decoders.clear();
+    this.#teaching.clear();
     const kept: TraceRecord[] = [];
     for (const [key, text] of all) {
       if (kept.length === MAX_FORMATS) break;
@@ -324,7 +345,10 @@ export class GuestTrace {
       }
       const format = Object.hasOwn(DECODERS, key) ? parseFormat(text) : undefined;
       const decoder = format && DECODERS[key]?.(format, this.#names);
-      if (format && decoder) this.#decoders.set(format.id, decoder);
+      if (!format || !decoder) continue;
+      this.#decoders.set(format.id, decoder);
+      if (TEACHES.has(key)) this.#teaching.add(format.id);
+      else this.#teaching.delete(format.id);
     }
     this.#formatRecords = kept;
     this.#hears = true;
