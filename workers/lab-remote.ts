@@ -88,9 +88,9 @@ export class LabServer implements LabRemote {
       targets: (targets) => this.post({ type: 'targets', targets }),
       notice: (notice) => this.post({ type: 'notice', notice }),
       guestEvents: (events) => this.lab?.device?.trace?.guest(events),
-      guestTold: (source, number) => {
+      guestTold: (source, number, atMs) => {
         const trace = this.lab?.device?.trace;
-        trace?.told(source, number);
+        trace?.told(source, number, atMs);
         return trace !== undefined;
       },
       opened: (device, disk) => {

@@ -30,7 +30,7 @@ export interface LabObserver {
   /** What the guest's kernel does, while {@link Lab.startGuestTrace} is in force. */
   guestEvents?(events: readonly GuestEvent[]): void;
   /** See {@link GuestTrace.ontold}. */
-  guestTold?(source: GuestEventSource, number: number): boolean;
+  guestTold?(source: GuestEventSource, number: number, atMs: number): boolean;
   /** A disk is open and nothing runs yet: whoever wants to watch the device from its first command says so now. */
   opened?(device: LabDevice, disk: OpenDisk): void;
   /** The power goes: the last chance to fetch what the device has recorded. */
@@ -368,9 +368,9 @@ export class Lab {
       control.receive(bytes);
     };
     machine.trace.onoutput = (bytes) => trace.receive(bytes);
-    machine.ontold = (event) => trace.told(event, performance.now());
+    machine.ontold = (event, atMs) => trace.told(event, atMs);
     trace.onevents = (events) => this.observer.guestEvents?.(events);
-    trace.ontold = (source, number) => this.observer.guestTold?.(source, number) === true;
+    trace.ontold = (source, number, atMs) => this.observer.guestTold?.(source, number, atMs) === true;
     if (this.traceIntervalMs !== undefined) void trace.start(this.traceIntervalMs);
     if (targets) {
       targets.onchange = () => this.observer.targets?.(targets.remembered);

@@ -130,7 +130,7 @@ describe('what is noted and recorded later', () => {
     }
 
     told(source: GuestEventSource, number: number): void {
-      this.tap.told(source, number);
+      this.tap.told(source, number, ++this.nowMs);
       this.settle();
     }
 

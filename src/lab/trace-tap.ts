@@ -157,9 +157,9 @@ export class TraceTap implements Telemetry {
     for (const event of events) this.noted().guest(this.stamp(this.clock.nowMs()), event);
   }
 
-  /** An event to take from the source by its number, which is there when this has returned. */
-  told(source: GuestEventSource, number: number): void {
-    this.noted().told(this.stamp(this.clock.nowMs()), source, number);
+  /** An event to take from the source by its number, which is there when this has returned; `atMs` of the device's clock. */
+  told(source: GuestEventSource, number: number, atMs: number): void {
+    this.noted().told(this.stamp(atMs), source, number);
   }
 
   flash(operation: FlashOperation, block: number, sec: number, secs: number): void {

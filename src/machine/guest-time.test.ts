@@ -53,6 +53,23 @@ describe("the guest's clock", () => {
     expect(time.nowMs()).toBe(1001);
   });
 
+  it('stands while an event is told, which is told the time', () => {
+    const time = new GuestTime();
+    const cpu = cpuOn(STACK_A);
+    const atMs: number[] = [];
+    time.duringEvent(cpu, (nowMs) => atMs.push(nowMs));
+    time.duringEvent(cpu, (nowMs) => {
+      atMs.push(nowMs);
+      hostMs += 0.5;
+    });
+    expect(atMs).toEqual([1000, 1000]);
+    expect(time.nowMs()).toBe(1000);
+    time.sliceBegins(cpu);
+    expect(time.nowMs()).toBe(1000);
+    time.sliceBegins(cpuOn(STACK_B));
+    expect(time.nowMs()).toBe(hostMs);
+  });
+
   it.each([
     ['another thread', { ...cpuOn(STACK_B) }],
     ['a program', { ...cpuOn(STACK_A), cpl: Uint8Array.of(3) }],

@@ -51,6 +51,15 @@ export class GuestTime {
     }
   }
 
+  /** The guest tells us something, which takes next to nothing: mostly no step of the clock. `work` is told the time. */
+  duringEvent(cpu: TimedCpu, work: (nowMs: number) => void): void {
+    const beganMs = performance.now();
+    work(beganMs);
+    const ms = performance.now() - beganMs;
+    this.#stack = stackOf(cpu);
+    this.#hide(cpu, ms);
+  }
+
   sliceBegins(cpu: TimedCpu): void {
     const isHis = cpu.in_hlt[0] === 0 && cpu.cpl[0] === 0 && stackOf(cpu) === this.#stack;
     if (!isHis) this.catchUp(cpu);

@@ -1,5 +1,6 @@
 /** What the guest's kernel tells by itself: events of its trace, at the moment they happen. */
 import { DmaMemory, type DmaCpu } from './dma.ts';
+import type { GuestTime, TimedCpu } from './guest-time.ts';
 import type { V86Cpu } from './v86-types.ts';
 
 /**
@@ -11,21 +12,27 @@ export const TOLD_PORT = 0x4c54;
 export const MAX_TOLD_BYTES = 512;
 const LENGTH_BYTES = 4;
 
-/** Gets one event; its bytes are there until the call returns. */
-export type OnTold = (event: DataView) => void;
+/** Gets one event, and when it came by performance.now(); its bytes are there until the call returns. */
+export type OnTold = (event: DataView, atMs: number) => void;
 
-/** Listens at the port. An address or a length that is none is passed over: any program of root's may write there. */
-export function listenForEvents(cpu: DmaCpu & Pick<V86Cpu, 'io'>, ontold: OnTold): void {
+/**
+ * Listens at the port. An address or a length that is none is passed over: any program of root's may write there. Were
+ * the time that this takes the guest's, pblk's writer and whoever writes would take turns a third more often.
+ */
+export function listenForEvents(
+  cpu: DmaCpu & TimedCpu & Pick<V86Cpu, 'io'>,
+  time: Pick<GuestTime, 'duringEvent'>,
+  ontold: OnTold,
+): void {
   const memory = new DmaMemory(cpu, () => true);
-  const bytes = new Uint8Array(LENGTH_BYTES + MAX_TOLD_BYTES);
-  const length = new DataView(bytes.buffer, 0, LENGTH_BYTES);
-  const write32 = (value: number): void => {
-    const address = value >>> 0;
-    if (!memory.read(address, bytes, 0, LENGTH_BYTES)) return;
-    const count = length.getUint32(0, true);
-    if (count > MAX_TOLD_BYTES || !memory.read(address + LENGTH_BYTES, bytes, LENGTH_BYTES, count)) return;
-    ontold(new DataView(bytes.buffer, LENGTH_BYTES, count));
+  const length = new Uint32Array(LENGTH_BYTES / 4);
+  const told = (address: number, atMs: number): void => {
+    if (!memory.readWords(address, length)) return;
+    const count = length[0] as number;
+    const event = count <= MAX_TOLD_BYTES ? memory.viewOf(address + LENGTH_BYTES, count) : undefined;
+    if (event) ontold(event, atMs);
   };
+  const write32 = (value: number): void => time.duringEvent(cpu, (nowMs) => told(value >>> 0, nowMs));
   const passOver = (): void => undefined;
   cpu.io.register_write(TOLD_PORT, null, passOver, passOver, write32);
 }

@@ -74,18 +74,18 @@ class Waiting<T extends { readonly atMs: number }> {
     if (this.count > MAX_PENDING) this.clear();
   }
 
-  oldest(uuid: string, lba: number): T | undefined {
-    const waiting = this.targets.get(uuid)?.get(lba);
-    return isList(waiting) ? waiting[0] : waiting;
-  }
-
-  dropOldest(uuid: string, lba: number): void {
+  /** The oldest one, which is no longer here then, if it `fits`. */
+  take(uuid: string, lba: number, fits: (atMs: number) => boolean): T | undefined {
+    if (this.count === 0) return undefined;
     const blocks = this.targets.get(uuid);
     const waiting = blocks?.get(lba);
-    if (!blocks || waiting === undefined) return;
+    if (!blocks || waiting === undefined) return undefined;
+    const oldest = isList(waiting) ? (waiting[0] as T) : waiting;
+    if (!fits(oldest.atMs)) return undefined;
     if (isList(waiting) && waiting.length > 1) blocks.set(lba, waiting.slice(1));
     else blocks.delete(lba);
     this.count--;
+    return oldest;
   }
 
   /** Puts another thing in the place of the newest one, if there is one. */
@@ -171,11 +171,9 @@ export class Causes {
       return;
     }
     const sector = { block, sec, atMs, copies: NO_COPIES };
-    const queued = this.queued.oldest(target.uuid, lba);
-    if (queued && isBefore(queued.atMs, atMs)) {
-      this.queued.dropOldest(target.uuid, lba);
-      this.explain(target, lba, sector, queued);
-    } else this.unexplained.add(target.uuid, lba, sector);
+    const queued = this.queued.take(target.uuid, lba, (queuedMs) => isBefore(queuedMs, atMs));
+    if (queued) this.explain(target, lba, sector, queued);
+    else this.unexplained.add(target.uuid, lba, sector);
   }
 
   guest(event: GuestEvent): void {
@@ -228,15 +226,14 @@ export class Causes {
     const device = keyOf(event.dev);
     const { atMs } = event;
     const bySubmitter = { atMs, process: submitter };
+    const isLater = (writtenMs: number) => isBefore(atMs, writtenMs);
     for (let lba = first; lba < first + count; lba++) {
       // Who made the page dirty counts, not the thread that writes it back for him.
       const author = this.dirty.takeAuthor(device, lba);
       const queued = author === undefined ? bySubmitter : { atMs, process: author };
-      const sector = this.unexplained.oldest(target.uuid, lba);
-      if (sector && isBefore(atMs, sector.atMs)) {
-        this.unexplained.dropOldest(target.uuid, lba);
-        this.explain(target, lba, sector, queued);
-      } else this.queued.add(target.uuid, lba, queued);
+      const sector = this.unexplained.take(target.uuid, lba, isLater);
+      if (sector) this.explain(target, lba, sector, queued);
+      else this.queued.add(target.uuid, lba, queued);
     }
   }
 

@@ -66,10 +66,10 @@ export class GuestTrace {
   /** Called with what came in one piece, in the order of the guest's buffer; a sample's time may lie before it. */
   onevents: ((batch: readonly GuestEvent[]) => void) | undefined;
   /**
-   * Called when the kernel has told something that may be read later, with the number to take it by; true: it will be.
-   * Everything of which it says no goes to `onevents` at once.
+   * Called when the kernel has told something that may be read later, with the number to take it by and the host's time;
+   * true: it will be. What gets another answer goes to `onevents` at once.
    */
-  ontold: ((source: GuestEventSource, number: number) => boolean) | undefined;
+  ontold: ((source: GuestEventSource, number: number, atMs: number) => boolean) | undefined;
 
   readonly #send: (bytes: Uint8Array) => void;
   readonly #readClock: ReadClock;
@@ -208,7 +208,7 @@ export class GuestTrace {
     if (decode === undefined) return;
     const sinceStartMs = Math.max(atMs, this.#startedMs);
     const queue = this.#toldQueue;
-    if (!this.#teaching.has(id) && this.ontold?.(queue, queue.next) === true) {
+    if (!this.#teaching.has(id) && this.ontold?.(queue, queue.next, atMs) === true) {
       queue.push(event, sinceStartMs);
       return;
     }

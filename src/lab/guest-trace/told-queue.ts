@@ -24,9 +24,8 @@ export interface GuestEventSource {
 export class ToldQueue implements GuestEventSource {
   readonly #decoderOf: (id: number) => Decoder | undefined;
   readonly #view = new DataView(new ArrayBuffer(CAPACITY_BYTES));
-  readonly #bytes = new Uint8Array(this.#view.buffer);
   readonly #fields = new Fields();
-  /** What is not read yet, in #bytes, and the number of its first event. */
+  /** What is not read yet, in #view, and the number of its first event. */
   #from = 0;
   #to = 0;
   #number = 0;
@@ -52,7 +51,9 @@ export class ToldQueue implements GuestEventSource {
     const at = this.#to;
     this.#view.setFloat64(at, atMs, true);
     this.#view.setUint32(at + LENGTH_AT, length, true);
-    for (let i = 0; i < length; i++) this.#bytes[at + HEAD_BYTES + i] = event.getUint8(i);
+    let i = 0;
+    for (; i + 4 <= length; i += 4) this.#view.setUint32(at + HEAD_BYTES + i, event.getUint32(i));
+    for (; i < length; i++) this.#view.setUint8(at + HEAD_BYTES + i, event.getUint8(i));
     this.#to = at + size;
     this.#next++;
   }
