@@ -71,18 +71,24 @@ static const struct {
 #define EVENTS (sizeof events / sizeof *events)
 
 /* Small, and free of side effects. write_luns is left out: to say which LUNs
- * are busy it takes their write semaphores for a moment. */
+ * are busy it takes their write semaphores for a moment. What moves comes first:
+ * the rest is read at every fourth sample, at the first, and at the last. */
 static const char *const files[] = {
-	"rate_limiter", "lines", "lines_info", "write_amp_mileage", "padding_dist", "errors",
-	"gc_state", "max_sec_per_write", "write_buffer", "ppa_format", "stats",
+	"rate_limiter", "lines", "write_amp_mileage", "gc_state", "write_buffer",
+	"padding_dist", "errors", "stats", "lines_info", "max_sec_per_write", "ppa_format",
 };
 #define FILES (sizeof files / sizeof *files)
+#define LIVELY 5
+#define ALL_EVERY 4
 
-/* What was last sent of a target, so that only what changed is sent again. */
+/* A target, with its files open: to find and open them is most of the work of a
+ * sample. An open file keeps nobody from removing the target; reading fails then. */
 struct target {
 	char disk[32];
+	char dev[32];
 	int seen;
-	uint32_t sent[FILES];
+	int fds[FILES];
+	uint32_t sent[FILES]; /* what was last sent: only what changed is sent again */
 };
 
 static struct target targets[MAX_TARGETS];
@@ -94,6 +100,7 @@ static int mounts_changed;
 static int names_wanted;     /* the names of all processes are due, once */
 static int interval;
 static int wanted;           /* samples to come: one for what happened, one for how it ended */
+static unsigned samples;     /* of this run */
 static int64_t last_sample;
 static int64_t gather_until; /* 0: nothing has happened, wait for it */
 
@@ -218,6 +225,20 @@ static int drain(void)
 	return pages;
 }
 
+static void forget_target(struct target *t)
+{
+	for (unsigned i = 0; i < FILES && t->disk[0]; i++)
+		if (t->fds[i] >= 0)
+			close(t->fds[i]);
+	memset(t, 0, sizeof *t);
+}
+
+static void forget_targets(void)
+{
+	for (int i = 0; i < MAX_TARGETS; i++)
+		forget_target(&targets[i]);
+}
+
 static void stop(void)
 {
 	if (!running)
@@ -228,6 +249,7 @@ static void stop(void)
 	close(mounts);
 	raw = mounts = -1;
 	running = 0;
+	forget_targets();
 	remove_instance();
 	send_frame(STOPPED, run, "", 0);
 }
@@ -235,7 +257,7 @@ static void stop(void)
 static const char *start(uint32_t id, uint32_t ms, uint32_t flags)
 {
 	char path[160];
-	int got = 0;
+	int got = 0, tells = 0;
 
 	stop();
 	run = id;
@@ -256,16 +278,18 @@ static const char *start(uint32_t id, uint32_t ms, uint32_t flags)
 	mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	running = 1;
 	interval = ms < MIN_INTERVAL ? MIN_INTERVAL : ms > MAX_INTERVAL ? MAX_INTERVAL : ms;
-	memset(targets, 0, sizeof targets);
+	samples = 0;
 	send_formats();
 	if (flags & TELL_HOST)
-		put_file("tell_host", "1"); /* another kernel has no such file, and fills pages */
+		tells = put_file("tell_host", "1") == 0; /* another kernel has no such file, and fills pages */
 	for (unsigned i = 0; i < EVENTS; i++) {
 		if (flags & events[i].flag)
 			continue;
 		snprintf(path, sizeof path, "events/%s/filter", events[i].name);
-		if (events[i].filter && put_file(path, events[i].filter) < 0)
-			continue; /* unfiltered it would be a flood of reads */
+		/* For each event the kernel takes as long to see whether it fits as to make it,
+		 * and the host sees that at once. In the buffer it would be a flood of reads. */
+		if (events[i].filter && !tells && put_file(path, events[i].filter) < 0)
+			continue;
 		snprintf(path, sizeof path, "events/%s/enable", events[i].name);
 		got += put_file(path, "1") == 0;
 	}
@@ -291,56 +315,84 @@ static uint32_t hash(const char *p, size_t n)
 
 static struct target *find_target(const char *disk)
 {
-	struct target *empty = NULL;
-
-	for (int i = 0; i < MAX_TARGETS; i++) {
+	for (int i = 0; i < MAX_TARGETS; i++)
 		if (!strcmp(targets[i].disk, disk))
 			return &targets[i];
-		if (!targets[i].disk[0] && !empty)
-			empty = &targets[i];
-	}
-	if (empty && strlen(disk) < sizeof empty->disk)
-		strcpy(empty->disk, disk);
-	else
-		empty = NULL;
-	return empty;
+	return NULL;
 }
 
-static void sample_target(const char *disk)
+/* Opens the files of a disk if it is a target, and there is room for one more. */
+static struct target *open_target(const char *disk)
 {
-	static char text[MAX_FILE];
-	char path[NAME_MAX + 64], key[128];
-	struct target *t;
+	char path[NAME_MAX + 64];
+	struct target *t = find_target("");
 	size_t n;
 
 	snprintf(path, sizeof path, "/sys/block/%s/pblk", disk);
-	if (access(path, F_OK) < 0)
-		return;
-	t = find_target(disk);
-	if (!t)
-		return;
-	t->seen = 1;
+	if (!t || strlen(disk) >= sizeof t->disk || access(path, F_OK) < 0)
+		return NULL;
+	strcpy(t->disk, disk);
 	snprintf(path, sizeof path, "/sys/block/%s/dev", disk);
-	n = get_file(path, text, 32);
-	while (n && isspace((unsigned char)text[n - 1]))
+	n = get_file(path, t->dev, sizeof t->dev - 1);
+	while (n && isspace((unsigned char)t->dev[n - 1]))
 		n--;
-	snprintf(key, sizeof key, "disk/%s", disk);
-	add(key, text, n);
+	t->dev[n] = 0;
 	for (unsigned i = 0; i < FILES; i++) {
+		snprintf(path, sizeof path, "/sys/block/%s/pblk/%s", disk, files[i]);
+		t->fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	return t;
+}
+
+/* -1 when it is gone; there may be another one of its name. */
+static int sample_target(struct target *t, unsigned count)
+{
+	static char text[MAX_FILE];
+	char key[128];
+
+	snprintf(key, sizeof key, "disk/%s", t->disk);
+	add(key, t->dev, strlen(t->dev));
+	for (unsigned i = 0; i < count; i++) {
+		ssize_t n = pread(t->fds[i], text, sizeof text, 0);
 		uint32_t h;
 
-		snprintf(path, sizeof path, "/sys/block/%s/pblk/%s", disk, files[i]);
-		n = get_file(path, text, sizeof text);
-		h = hash(text, n);
-		if (!n || h == t->sent[i])
+		if (n < 0 && errno == ENODEV)
+			return -1;
+		h = hash(text, n > 0 ? n : 0);
+		if (n <= 0 || h == t->sent[i])
 			continue;
-		snprintf(key, sizeof key, "pblk/%s/%s", disk, files[i]);
+		snprintf(key, sizeof key, "pblk/%s/%s", t->disk, files[i]);
 		if (add(key, text, n))
 			t->sent[i] = h;
 	}
+	return 0;
 }
 
-static void sample_targets(void)
+static void sample_disk(const char *disk, unsigned count)
+{
+	struct target *t = find_target(disk);
+	uint32_t before = used;
+
+	if (t && sample_target(t, count) < 0) {
+		forget_target(t);
+		used = before;
+		t = NULL;
+	}
+	if (t) {
+		t->seen = 1;
+		return;
+	}
+	t = open_target(disk);
+	if (!t)
+		return;
+	t->seen = 1;
+	if (sample_target(t, FILES) < 0) {
+		forget_target(t);
+		used = before;
+	}
+}
+
+static void sample_targets(unsigned count)
 {
 	DIR *dir = opendir("/sys/block");
 	struct dirent *e;
@@ -351,11 +403,11 @@ static void sample_targets(void)
 		targets[i].seen = 0;
 	while ((e = readdir(dir)))
 		if (e->d_name[0] != '.')
-			sample_target(e->d_name);
+			sample_disk(e->d_name, count);
 	closedir(dir);
 	for (int i = 0; i < MAX_TARGETS; i++)
 		if (!targets[i].seen)
-			memset(&targets[i], 0, sizeof targets[i]);
+			forget_target(&targets[i]);
 }
 
 /* The names of the processes there are: of later ones the events tell. */
@@ -394,7 +446,8 @@ static void sample(void)
 	used = 8;
 	if (names_wanted)
 		sample_names();
-	sample_targets();
+	sample_targets(wanted == 1 || samples % ALL_EVERY == 0 ? FILES : LIVELY);
+	samples++;
 	if (mounts_changed)
 		add_file("mounts", "/proc/self/mountinfo");
 	names_wanted = mounts_changed = 0;

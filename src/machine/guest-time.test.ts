@@ -53,17 +53,15 @@ describe("the guest's clock", () => {
     expect(time.nowMs()).toBe(1001);
   });
 
-  it('stands while an event is told, which is told the time', () => {
+  it('stands between slices of the thread that has told an event', () => {
     const time = new GuestTime();
     const cpu = cpuOn(STACK_A);
-    const atMs: number[] = [];
-    time.duringEvent(cpu, (nowMs) => atMs.push(nowMs));
-    time.duringEvent(cpu, (nowMs) => {
-      atMs.push(nowMs);
-      hostMs += 0.5;
-    });
-    expect(atMs).toEqual([1000, 1000]);
-    expect(time.nowMs()).toBe(1000);
+    time.duringRegister(cpuOn(STACK_B), passes(0));
+    const toldMs: number[] = [];
+    time.duringEvent(cpu, (nowMs) => toldMs.push(nowMs));
+    expect(toldMs).toEqual([1000]);
+    time.sliceEnds();
+    hostMs += 0.25;
     time.sliceBegins(cpu);
     expect(time.nowMs()).toBe(1000);
     time.sliceBegins(cpuOn(STACK_B));

@@ -51,13 +51,13 @@ export class GuestTime {
     }
   }
 
-  /** The guest tells us something, which takes next to nothing: mostly no step of the clock. `work` is told the time. */
+  /**
+   * The guest tells us something, and `work` is told when. That takes next to nothing; but the thread that does is at work
+   * on what the device does next, and what passes until its next slice is not its time.
+   */
   duringEvent(cpu: TimedCpu, work: (nowMs: number) => void): void {
-    const beganMs = performance.now();
-    work(beganMs);
-    const ms = performance.now() - beganMs;
     this.#stack = stackOf(cpu);
-    this.#hide(cpu, ms);
+    work(performance.now());
   }
 
   sliceBegins(cpu: TimedCpu): void {

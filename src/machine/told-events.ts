@@ -16,8 +16,8 @@ const LENGTH_BYTES = 4;
 export type OnTold = (event: DataView, atMs: number) => void;
 
 /**
- * Listens at the port. An address or a length that is none is passed over: any program of root's may write there. Were
- * the time that this takes the guest's, pblk's writer and whoever writes would take turns a third more often.
+ * Listens at the port. An address or a length that is none is passed over: any program of root's may write there. See
+ * {@link GuestTime.duringEvent}: without it, pblk's writer and whoever writes take turns a third more often.
  */
 export function listenForEvents(
   cpu: DmaCpu & TimedCpu & Pick<V86Cpu, 'io'>,

@@ -291,6 +291,24 @@ export const TEACHES: ReadonlySet<string> = new Set([
   'task/task_rename',
 ]);
 
+const [WRITE, DISCARD] = [0x57, 0x44];
+
+/** Of what our kernel tells without looking at it: whether an event is one that we ask other kernels for. */
+export const WANTED: Readonly<Record<string, (format: EventFormat) => (event: DataView) => boolean>> = {
+  'block/block_bio_queue': ({ fields }) => {
+    const { offset = 0, size = 0 } = fields.get('rwbs') ?? {};
+    return (event) => {
+      const end = Math.min(offset + size, event.byteLength);
+      for (let at = offset; at < end; at++) {
+        const letter = event.getUint8(at);
+        if (letter === WRITE || letter === DISCARD) return true;
+        if (letter === 0) break;
+      }
+      return false;
+    };
+  },
+};
+
 function extent({ fields }: EventFormat): Decoder | undefined {
   const [dev, ino, lblk, len, pblk, status] = all(fields, ['dev', 'ino', 'lblk', 'len', 'pblk', 'status']);
   if (status === undefined) return undefined;

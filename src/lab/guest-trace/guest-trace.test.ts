@@ -457,6 +457,19 @@ describe('GuestTrace', () => {
       expect(later.length).toBe(3);
     });
 
+    it('passes over reads, of which our kernel tells as well', async () => {
+      vi.useFakeTimers();
+      const { trace, batches, frames } = await running(2);
+      frames.length = 0;
+      const bio = (rwbs: string) => told(event(300, 7, [1, [8, 8], 8, [rwbs, 8], ['dd', 16]]));
+      for (const rwbs of ['R', 'RA', 'N', '', 'FN', 'RRRRRRRRW']) trace.told(bio(rwbs), 1101);
+      vi.advanceTimersByTime(100);
+      expect([batches, frames]).toEqual([[], []]);
+      const wanted = ['W', 'WS', 'FWFS', 'D', 'DE'];
+      for (const rwbs of wanted) trace.told(bio(rwbs), 1102);
+      expect(batches.flat().map((e) => (e.kind === 'bio' ? e.rwbs : ''))).toEqual(wanted);
+    });
+
     it('lets the agent know, once for each sample, and not while the guest tells', async () => {
       vi.useFakeTimers();
       const { trace, frames, say, id } = await running(2);

@@ -8,7 +8,7 @@
  */
 import type { GuestEvent } from '../../trace/guest-event.ts';
 import { encodeFrame, FrameParser } from '../guest-frames.ts';
-import { type Decoder, DECODERS, Fields, ProcessNames, TEACHES } from './decoders.ts';
+import { type Decoder, DECODERS, Fields, ProcessNames, TEACHES, WANTED } from './decoders.ts';
 import { parseFields, parseFormat } from './format.ts';
 import { LAYOUT_32, type PageLayout, pageLayout, readRingPage } from './ring-page.ts';
 import { readSample, SampledTargets, type TraceRecord } from './sample.ts';
@@ -94,6 +94,8 @@ export class GuestTrace {
   #formatRecords: readonly TraceRecord[] = [];
   #mounts: string | undefined;
   readonly #decoders = new Map<number, Decoder>();
+  /** Of events of which not each is of interest. */
+  readonly #wanting = new Map<number, (event: DataView) => boolean>();
   /** Of the decoders, those whose events others need to be read: they cannot wait. */
   readonly #teaching = new Set<number>();
   readonly #names = new ProcessNames();
@@ -202,8 +204,9 @@ export class GuestTrace {
    */
   told(event: DataView, atMs: number): void {
     if (!this.#hears) return;
-    this.#nudging ??= setTimeout(() => this.#nudge(), NUDGE_MS);
     const id = event.byteLength >= 2 ? event.getUint16(0, true) : -1;
+    if (this.#wanting.get(id)?.(event) === false) return;
+    this.#nudging ??= setTimeout(() => this.#nudge(), NUDGE_MS);
     const decode = this.#decoders.get(id);
     if (decode === undefined) return;
     const sinceStartMs = Math.max(atMs, this.#startedMs);
@@ -264,6 +267,7 @@ export class GuestTrace {
     this.#mounts = undefined;
     this.#decoders.clear();
     this.#teaching.clear();
+    this.#wanting.clear();
     this.#names.clear();
     this.#targets.clear();
   }
@@ -335,6 +339,7 @@ export class GuestTrace {
   #readFormats(all: Iterable<TraceRecord>): void {
     this.#decoders.clear();
     this.#teaching.clear();
+    this.#wanting.clear();
     const kept: TraceRecord[] = [];
     for (const [key, text] of all) {
       if (kept.length === MAX_FORMATS) break;
@@ -348,7 +353,8 @@ export class GuestTrace {
       if (!format || !decoder) continue;
       this.#decoders.set(format.id, decoder);
       if (TEACHES.has(key)) this.#teaching.add(format.id);
-      else this.#teaching.delete(format.id);
+      const wants = WANTED[key]?.(format);
+      if (wants) this.#wanting.set(format.id, wants);
     }
     this.#formatRecords = kept;
     this.#hears = true;
