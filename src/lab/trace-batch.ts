@@ -26,15 +26,21 @@ const SLACK_WORDS = 16 + SQE_WORDS + 3 * MOST_SECS + 2 * MOST_RUNS;
 const Kind = { write: 1, erase: 2, command: 3, guest: 4, told: 5 } as const;
 
 export class TraceBatch {
-  private readonly words = new Uint32Array(MOST_WORDS + SLACK_WORDS);
+  private readonly words: Uint32Array;
+  private readonly mostWords: number;
   private length = 0;
   private events: (GuestEvent | GuestEventSource)[] = [];
   private readonly lbas = new Uint32Array(MOST_SECS);
   private readonly differs = new Uint8Array(MOST_SECS);
 
+  constructor(mostWords = MOST_WORDS) {
+    this.mostWords = mostWords;
+    this.words = new Uint32Array(mostWords + SLACK_WORDS);
+  }
+
   /** Go through what is there before anything is added. */
   get isFull(): boolean {
-    return this.length >= MOST_WORDS;
+    return this.length >= this.mostWords;
   }
 
   get isEmpty(): boolean {

@@ -8,6 +8,7 @@ import { IoOpcode } from '../spec/opcodes.ts';
 import { Lba, type TraceShape } from '../trace/record.ts';
 import { books, SHAPE } from '../trace/test-line.ts';
 import type { GuestEventSource } from './guest-trace/told-queue.ts';
+import { TraceBatch } from './trace-batch.ts';
 import { TraceTap } from './trace-tap.ts';
 
 const SECTOR = 4096;
@@ -81,6 +82,8 @@ describe('what is noted and recorded later', () => {
   const UNITS = G.numPg * SHAPE.numLun;
   /** Of eight units of a line, the first is its head and the last its end. */
   const END = UNITS - 1;
+  /** A command is 26 of them, a write 10. */
+  const FEW_WORDS = 50;
 
   interface Cell {
     readonly lba: number;
@@ -97,11 +100,11 @@ describe('what is noted and recorded later', () => {
     private seqNr = 0;
     private writes = 0;
 
-    constructor(isSettled: boolean) {
+    constructor(isSettled: boolean, batch?: TraceBatch) {
       this.isSettled = isSettled;
       const clock = { lastMs: 1, nowMs: () => ++this.nowMs };
       const table = new BlockTable(G);
-      this.tap = new TraceTap(SHAPE, table, silent, clock);
+      this.tap = new TraceTap(SHAPE, table, silent, clock, batch);
       this.start();
     }
 
@@ -232,7 +235,9 @@ describe('what is noted and recorded later', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 10, maxLength: 120 }), (steps) => {
         const [at, later] = [new Pblk(true), new Pblk(false)];
-        for (const pblk of [at, later])
+        // Full in the middle of anything.
+        const often = new Pblk(false, new TraceBatch(FEW_WORDS));
+        for (const pblk of [at, later, often])
           for (const s of steps) {
             if ('user' in s) pblk.user(s.user);
             else if ('read' in s) pblk.read(s.line, s.read);
@@ -240,7 +245,9 @@ describe('what is noted and recorded later', () => {
             else pblk.collect(s.collect);
           }
         moved += later.tap.model.targets[0]?.gcSecs ?? 0;
-        expect(later.tap.take()?.bytes).toEqual(at.tap.take()?.bytes);
+        const bytes = at.tap.take()?.bytes;
+        expect(later.tap.take()?.bytes).toEqual(bytes);
+        expect(often.tap.take()?.bytes).toEqual(bytes);
       }),
     );
     // Otherwise the sums of what was read were never compared.

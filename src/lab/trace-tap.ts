@@ -34,12 +34,12 @@ export class TraceTap implements Telemetry {
   private readonly encoder = new TraceEncoder();
   private readonly known: TraceModel;
   /** What is neither encoded nor known to the model yet. */
-  private readonly batch = new TraceBatch();
+  private readonly batch: TraceBatch;
   /**
-   * A line's end was read since: with the command that did it, the model knows that garbage collection is at the line,
-   * and of nothing else in the batch would it learn more about what is read.
+   * A line's end was read: when the model is told of the command that did it, it knows that garbage collection is at the
+   * line. Of nothing else in the batch would it learn more about what is read.
    */
-  private mayCollect = false;
+  private endOfLine: 'unread' | 'read' | 'noted' = 'unread';
   /** Of the controller that drives the device now. */
   clock: TapClock;
   private readonly sink: TraceSink;
@@ -55,7 +55,14 @@ export class TraceTap implements Telemetry {
   private readonly sums = new Map<number, Uint32Array>();
 
   /** @param next is told everything as well */
-  constructor(shape: TraceShape, table: BlockTable | undefined, next: Telemetry, clock: TapClock) {
+  constructor(
+    shape: TraceShape,
+    table: BlockTable | undefined,
+    next: Telemetry,
+    clock: TapClock,
+    batch = new TraceBatch(),
+  ) {
+    this.batch = batch;
     this.next = next;
     this.clock = clock;
     this.table = table;
@@ -97,7 +104,6 @@ export class TraceTap implements Telemetry {
 
   /** Records what was only noted. */
   private settle(): void {
-    this.mayCollect = false;
     if (this.batch.isEmpty) return;
     this.makeRoom();
     this.batch.replay(this.sink);
@@ -221,12 +227,14 @@ export class TraceTap implements Telemetry {
 
   /** A look at sectors from before the recording teaches what they are. */
   private read(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
-    if (!this.mayCollect && !this.known.isCollected(block) && !this.hasUnknown(block, sec, secs)) {
-      this.mayCollect = this.known.isLineEnd(block, sec) === true;
-      return;
+    const isPlain =
+      this.endOfLine === 'unread' && !this.known.isCollected(block) && !this.hasUnknown(block, sec, secs);
+    if (!isPlain) {
+      this.settle();
+      if (this.endOfLine === 'noted') this.endOfLine = 'unread';
     }
-    this.settle();
-    this.mayCollect = this.known.isLineEnd(block, sec) === true;
+    if (this.known.isLineEnd(block, sec)) this.endOfLine = 'read';
+    if (isPlain) return;
     if (this.known.isCollected(block)) this.keepSums(block, sec, slot, secs, unitBytes);
     if (!this.hasUnknown(block, sec, secs)) return;
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, false);
@@ -339,6 +347,7 @@ export class TraceTap implements Telemetry {
     const latencyUs = (nowMs - command.fetchedMs) * 1000;
     if (command.rule === undefined && !command.sources && command.vector.count <= MOST_SECS) {
       this.noted().command(this.stamp(nowMs), latencyUs, command);
+      if (this.endOfLine === 'read') this.endOfLine = 'noted';
       return;
     }
     this.at(nowMs);
