@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Causes } from './causes.ts';
 import { CellKind, CellOwner } from './cells.ts';
 import type { GuestEvent } from './guest-event.ts';
 import { OWNER_MASK } from './known-flash.ts';
@@ -46,6 +47,92 @@ function collect(pblk: LineWriter): void {
   pblk.read(0, 4);
   pblk.write([0, null, null, null], true);
 }
+
+describe('which disk is which target', () => {
+  /** Two targets that write the same lines at the same pace. */
+  function two() {
+    const targets = ['first', 'second'].map((uuid) => ({
+      ...{ uuid, disk: '', live: true },
+      lines: [] as { openedUs: number }[],
+    }));
+    const model = { targets, nowUs: 0 };
+    const causes = new Causes(model as unknown as TraceModel);
+    let atMs = 1000;
+    return {
+      disks: () => targets.map(({ disk }) => disk),
+      passMs: (ms: number) => void (atMs += ms),
+      opens: (disk: string, line: number) =>
+        causes.guest({ kind: 'line', disk, line, state: 'OPEN', atMs: (atMs += 0.01) }),
+      head: (target: 0 | 1, line: number) => {
+        atMs += 5;
+        model.nowUs = atMs * 1000;
+        const lines = targets[target]?.lines;
+        if (lines) lines[line] = { openedUs: model.nowUs };
+      },
+      sample: (...disks: string[]) =>
+        causes.guest({
+          kind: 'sample',
+          atMs,
+          targets: disks.map((disk, minor) => ({ disk, major: 259, minor, files: {} })),
+        }),
+    };
+  }
+
+  it('is told by the line that a disk opens when the line before is on the wire', () => {
+    const { disks, opens, head, sample } = two();
+    for (const [disk, target] of [
+      ['one', 0],
+      ['two', 1],
+    ] as const) {
+      opens(disk, 0);
+      // Of a look at sysfs before the disk was there.
+      sample('other');
+      head(target, 0);
+      opens(disk, 1);
+    }
+    sample('one', 'two');
+    expect(disks()).toEqual(['one', 'two']);
+  });
+
+  it('is not guessed from a line that both open, one just before the other', () => {
+    const { disks, opens, head, sample, passMs } = two();
+    head(0, 3);
+    head(1, 3);
+    passMs(3000);
+    sample('one', 'two');
+    // The agent begins here: the first disk has opened line 4 already.
+    opens('two', 4);
+    head(0, 4);
+    sample('one', 'two');
+    expect(disks()).toEqual(['', '']);
+    opens('one', 5);
+    head(1, 4);
+    opens('two', 5);
+    expect(disks()).toEqual(['', '']);
+    head(0, 5);
+    opens('one', 6);
+    expect(disks()).toEqual(['one', '']);
+    head(1, 5);
+    opens('two', 6);
+    expect(disks()).toEqual(['one', 'two']);
+  });
+
+  it('is forgotten with the disk', () => {
+    const { disks, opens, head, sample, passMs } = two();
+    opens('one', 0);
+    head(0, 0);
+    opens('one', 1);
+    sample('one', 'other');
+    sample('other');
+    expect(disks()).toEqual(['one', '']);
+    // Another one of that name.
+    passMs(10);
+    opens('one', 0);
+    head(1, 0);
+    opens('one', 1);
+    expect(disks()).toEqual(['one', 'one']);
+  });
+});
 
 describe('who caused a sector', () => {
   it('is who queued the block, whether that is heard of before or after', () => {

@@ -17,7 +17,7 @@ const MAX_PROCESSES = 0xffff;
 /** Blocks that were queued and not seen on the wire yet, and sectors whose events have not come yet. */
 const MAX_PENDING = 1 << 17;
 const MAX_DISCARDS = 256;
-/** A line is opened in the kernel, and its head is on the wire a moment later. */
+/** A new target opens its first line in the kernel, and the head of that is on the wire a moment later. */
 const OPEN_WITHIN_MS = 2000;
 const MAX_OPENED = 64;
 
@@ -133,8 +133,8 @@ export class Causes {
   private targets = new Map<string, string>();
   /** Blocks queued on a disk of which is not known yet which target it is. */
   private early: GuestBio[] = [];
-  /** Lines that a disk has opened of which is not known yet which target it is. */
-  private opened: GuestLine[] = [];
+  /** The line that each disk opened last, of those of which is not known yet which target they are. */
+  private opened = new Map<string, GuestLine>();
   /** The agent speaks: {@link wrote} wants to be told. */
   isActive = false;
 
@@ -155,7 +155,7 @@ export class Causes {
     this.disks = new Map(from.disks);
     this.targets = new Map(from.targets);
     this.early = from.early.slice();
-    this.opened = from.opened.slice();
+    this.opened = new Map(from.opened);
     this.isActive = from.isActive;
   }
 
@@ -287,9 +287,11 @@ export class Causes {
 
   private sampled({ targets }: GuestSample): void {
     this.tryOpened();
+    const sampled = new Set(this.disks.values());
     this.disks = new Map(targets.map((t) => [keyOf(t), t.disk]));
+    // A disk opens its first lines before it is in sysfs: one that no sample has had is not gone.
     for (const disk of this.targets.keys())
-      if (!targets.some((t) => t.disk === disk)) this.targets.delete(disk);
+      if (sampled.has(disk) && !targets.some((t) => t.disk === disk)) this.targets.delete(disk);
     // One disk and one target: they belong together.
     const [only] = targets;
     const live = this.model.targets.filter((t) => t.live);
@@ -297,32 +299,61 @@ export class Causes {
     this.tryEarly();
   }
 
+  /**
+   * pblk opens each line while it begins to write the one before (pblk-core.c pblk_line_replace_data): between two that a
+   * disk opens, the head of the first is on its target's wire.
+   */
   private lineChanged(event: GuestLine): void {
-    if (event.state === 'OPEN' && !this.targets.has(event.disk)) {
-      this.opened.push(event);
-      if (this.opened.length > MAX_OPENED) this.opened.shift();
+    const { disk } = event;
+    if (event.state === 'OPEN' && !this.isKnown(disk)) {
+      const before = this.opened.get(disk);
+      if (before) this.identifyIfOnly(disk, this.openedBetween(before.line, before.atMs, event.atMs));
+      // The newest is the last: with more disks than there can be, the one that was heard of first goes.
+      this.opened.delete(disk);
+      this.opened.set(disk, event);
+      const [oldest] = this.opened.keys();
+      if (this.opened.size > MAX_OPENED && oldest !== undefined) this.opened.delete(oldest);
     }
     this.tryOpened();
   }
 
   /** The kernel may tell of a line before its head is on the wire, or after. */
   private tryOpened(): void {
-    for (const event of this.opened.slice()) this.lineOpened(event);
-    const nowMs = this.model.nowUs / 1000;
-    this.opened = this.opened.filter(
-      ({ disk, atMs }) => !this.targets.has(disk) && nowMs - atMs < OPEN_WITHIN_MS,
-    );
+    for (const event of [...this.opened.values()]) this.firstOpened(event);
+    for (const disk of [...this.opened.keys()]) if (this.isKnown(disk)) this.opened.delete(disk);
   }
 
-  /** Which disk is which target: the one whose line of that number was opened on the wire at that time. */
-  private lineOpened({ disk, line, atMs }: GuestLine): void {
-    if (this.targets.has(disk)) return;
+  /**
+   * Of a new target one line is enough: its first, if no other disk has opened one of that number. (Of an old one it is
+   * not: the other target's head may come first.)
+   */
+  private firstOpened({ disk, line, atMs }: GuestLine): void {
+    if (this.isKnown(disk)) return;
+    const untilMs = atMs + OPEN_WITHIN_MS;
+    const fits = this.openedBetween(line, atMs, untilMs);
+    const others = [...this.opened.values()].filter((other) => other.disk !== disk && other.line === line);
+    const isNew = fits[0]?.lines.filter((each) => (each?.openedUs ?? 0) > 0).length === 1;
+    if (isNew && others.length === 0) this.identifyIfOnly(disk, fits);
+  }
+
+  /** Targets that are nobody's yet, and had the head of that line on the wire then. */
+  private openedBetween(line: number, fromMs: number, untilMs: number): readonly Target[] {
     const taken = new Set(this.targets.values());
-    const fits = this.model.targets.filter((target) => {
+    return this.model.targets.filter((target) => {
       const openedMs = (target.lines[line]?.openedUs ?? 0) / 1000;
-      return !taken.has(target.uuid) && openedMs > 0 && Math.abs(openedMs - atMs) < OPEN_WITHIN_MS;
+      const isThen = isBefore(fromMs, openedMs) && isBefore(openedMs, untilMs);
+      return openedMs > 0 && isThen && !taken.has(target.uuid);
     });
-    if (fits.length === 1 && fits[0]) this.identify(disk, fits[0]);
+  }
+
+  private identifyIfOnly(disk: string, [target, ...others]: readonly Target[]): void {
+    if (target && others.length === 0) this.identify(disk, target);
+  }
+
+  /** Which target a disk is, and that is still there. */
+  private isKnown(disk: string): boolean {
+    const uuid = this.targets.get(disk);
+    return this.model.targets.some((target) => target.uuid === uuid);
   }
 
   private identify(disk: string, target: Target): void {
