@@ -46,6 +46,10 @@ async function watched(): Promise<{ guest: Booted; model: () => TraceModel }> {
   const { guestTrace } = guest.lab;
   if (!guestTrace || !device?.trace) throw new Error('nothing watches');
   guestTrace.onevents = (events) => device.trace?.guest(events);
+  guestTrace.ontold = (source, number, atMs) => {
+    device.trace?.told(source, number, atMs);
+    return device.trace !== undefined;
+  };
   await guest.lab.startGuestTrace(200);
   for (const name of WRITERS) await guest.run(`cp /usr/bin/fio /tmp/${name}`);
   await guest.run(createTarget(0, 1, 'one'));
@@ -100,6 +104,10 @@ describe.skipIf(!isMatrix)('each sector carries the process that caused it', () 
         const said = JSON.stringify({ ...verdict, targets: undefined });
         expect(verdict.user, said).toBeGreaterThan(500);
         expect(verdict.gc, said).toBeGreaterThan(100);
+        for (const { disk, userSecs } of model.targets)
+          expect(`user:${userSecs}\n`).toBe(
+            await guest.run(`cut -d ' ' -f 1 /sys/block/${disk}/pblk/write_amp_mileage`),
+          );
         expect(verdict.userRight / verdict.user, said).toBeGreaterThanOrEqual(share);
         expect(verdict.gcRight / verdict.gc, said).toBeGreaterThanOrEqual(share);
         console.log(`${_name}: ${said}`);

@@ -216,7 +216,7 @@ describe('what the wire tells of pblk agrees with what pblk says', () => {
         ).toBeLessThanOrEqual(4);
         // Totals: pblk counts when it takes a block into its buffer, so all must have left it; its books are not
         // counted. What it collected in vain is padding to us, and pblk counts it twice (as gc and as pad).
-        expect(Math.abs(target.userSecs - says.user)).toBeLessThanOrEqual(says.user * 0.02);
+        expect(Math.abs(target.userSecs - says.user)).toBeLessThanOrEqual(says.user * 0.001);
         const notUser = target.gcSecs + target.paddingSecs;
         // With packed metadata one sector of each write is padding.
         const packedSecs = packed ? (says.user + says.gc) / (model.shape.wsOpt - 1) : 0;

@@ -113,18 +113,30 @@ describe('what is noted and recorded later', () => {
       this.write(lbas.map((lba) => ({ lba, data: ++this.writes })));
     }
 
-    read(line: number, position: number): void {
+    /** @param meanwhile is done while that command is under way */
+    read(line: number, position: number, meanwhile?: () => void): void {
       const cells = this.lines.get(line)?.[position];
       if (!cells) return;
       this.cells('read', line, position, cells);
+      meanwhile?.();
       this.command(IoOpcode.vectorRead, line, position);
     }
 
-    /** Garbage collection: it reads the end of a line and its data, writes that elsewhere, and erases the line. */
-    collect(line: number): void {
+    /** The same, and the line is erased while what was read is in the write buffer. */
+    collectLate(line: number): void {
       const units = this.lines.get(line);
       if (line === this.open || units?.length !== UNITS) return;
       this.read(line, END);
+      for (let position = 1; position < END; position++) this.read(line, position);
+      this.erase(line);
+      for (const cells of units.slice(1, END)) this.write(cells);
+    }
+
+    /** Garbage collection: it reads the end of a line and its data, writes that elsewhere, and erases the line. */
+    collect(line: number, meanwhile?: () => void): void {
+      const units = this.lines.get(line);
+      if (line === this.open || units?.length !== UNITS) return;
+      this.read(line, END, meanwhile);
       for (let position = 1; position < END; position++) {
         this.read(line, position);
         this.write(units[position] ?? []);
@@ -217,10 +229,15 @@ describe('what is noted and recorded later', () => {
 
   const lba = fc.nat(60);
   const line = fc.nat(SHAPE.numChk - 1);
+  const lineAndUnit = fc.record({ line, read: fc.nat(END) });
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ user: fc.tuple(lba, lba, lba, lba) }) },
-    { weight: 3, arbitrary: fc.record({ line, read: fc.nat(END) }) },
-    { weight: 2, arbitrary: fc.record({ collect: line }) },
+    { weight: 3, arbitrary: lineAndUnit },
+    {
+      weight: 2,
+      arbitrary: fc.record({ collect: line, beside: fc.option(lineAndUnit, { nil: undefined }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ late: line }) },
     { weight: 1, arbitrary: fc.record({ pid: fc.nat(99) }) },
   );
   const source: GuestEventSource = {
@@ -229,6 +246,17 @@ describe('what is noted and recorded later', () => {
       ...{ sector: 8, sectors: 8, rwbs: 'W' },
     }),
   };
+
+  it('knows what was collected by its data, also when its line was erased before it was written', () => {
+    const pblk = new Pblk(false);
+    const lbas = Array.from({ length: (END - 1) * UNIT_SECS }, (_, i) => i);
+    for (let i = 0; i < lbas.length; i += UNIT_SECS) pblk.user(lbas.slice(i, i + UNIT_SECS));
+    pblk.collectLate(0);
+    expect(pblk.tap.model.targets[0]).toMatchObject({ userSecs: lbas.length, gcSecs: lbas.length });
+    expect(pblk.tap.model.targets[0]?.held.size).toBe(0);
+    pblk.user([0, 1, 2, 3]);
+    expect(pblk.tap.model.targets[0]).toMatchObject({ userSecs: lbas.length + 4, gcSecs: lbas.length });
+  });
 
   it('is what would have been recorded at once, also of reads and of garbage collection', () => {
     let moved = 0;
@@ -241,14 +269,19 @@ describe('what is noted and recorded later', () => {
           for (const s of steps) {
             if ('user' in s) pblk.user(s.user);
             else if ('read' in s) pblk.read(s.line, s.read);
+            else if ('late' in s) pblk.collectLate(s.late);
             else if ('pid' in s) pblk.told(source, s.pid);
-            else pblk.collect(s.collect);
+            else {
+              const { beside } = s;
+              pblk.collect(s.collect, beside && (() => pblk.read(beside.line, beside.read)));
+            }
           }
         moved += later.tap.model.targets[0]?.gcSecs ?? 0;
         const bytes = at.tap.take()?.bytes;
         expect(later.tap.take()?.bytes).toEqual(bytes);
         expect(often.tap.take()?.bytes).toEqual(bytes);
       }),
+      { numRuns: 500 },
     );
     // Otherwise the sums of what was read were never compared.
     expect(moved).toBeGreaterThan(100);

@@ -5,9 +5,11 @@ import { deriveGeometry, type DerivedGeometry } from '../flash/geometry.ts';
 import type { FlashOperation } from '../flash/observer.ts';
 import { type Segment, TraceEncoder } from '../trace/encode.ts';
 import type { GuestEvent } from '../trace/guest-event.ts';
+import { CellKind } from '../trace/cells.ts';
 import { TraceModel } from '../trace/model.ts';
 import { looksLikeBooks } from '../trace/pblk-books.ts';
 import { Lba, MAX_LBA, type TraceShape, type TraceSink, tee } from '../trace/record.ts';
+import { MAX_HELD, type Target } from '../trace/target.ts';
 import type { GuestEventSource } from './guest-trace/told-queue.ts';
 import { MOST_SECS, pagesOf, runsOf, TraceBatch } from './trace-batch.ts';
 
@@ -36,10 +38,12 @@ export class TraceTap implements Telemetry {
   /** What is neither encoded nor known to the model yet. */
   private readonly batch: TraceBatch;
   /**
-   * A line's end was read: when the model is told of the command that did it, it knows that garbage collection is at the
-   * line. Of nothing else in the batch would it learn more about what is read.
+   * Sectors at a line's end that were read, by commands that are under way: when the model is told of such a command, it
+   * knows that garbage collection is at the line. Of nothing else in the batch would it learn more about what is read.
    */
-  private endOfLine: 'unread' | 'read' | 'noted' = 'unread';
+  private readonly endsRead = new Set<number>();
+  /** Such a command is in the batch. */
+  private isEndNoted = false;
   /** Of the controller that drives the device now. */
   clock: TapClock;
   private readonly sink: TraceSink;
@@ -53,6 +57,8 @@ export class TraceTap implements Telemetry {
   private readonly same: Uint8Array;
   /** Checksums of the sectors that garbage collection has read, until their block is erased; 0 for the others. */
   private readonly sums = new Map<number, Uint32Array>();
+  /** The same of what only pblk's buffer has ({@link Target.held}), by logical block. */
+  private readonly heldSums = new Map<Target, Map<number, number>>();
 
   /** @param next is told everything as well */
   constructor(
@@ -104,6 +110,7 @@ export class TraceTap implements Telemetry {
 
   /** Records what was only noted. */
   private settle(): void {
+    this.isEndNoted = false;
     if (this.batch.isEmpty) return;
     this.makeRoom();
     this.batch.replay(this.sink);
@@ -174,7 +181,7 @@ export class TraceTap implements Telemetry {
     if (operation !== 'erase' || !table) return;
     // Without sectors: the block's entry was changed by other means.
     if (secs > 0) {
-      this.sums.delete(block);
+      this.holdSums(block);
       this.noted().erase(this.stamp(this.clock.lastMs), block);
     } else {
       const written = table.writePointer[block] ?? 0;
@@ -215,7 +222,8 @@ export class TraceTap implements Telemetry {
     lastRunBytes: number,
   ): void {
     this.readLbas(slot, secs, unitBytes, lastRunBytes);
-    if (this.sums.size === 0 && secs <= MOST_SECS && !this.hasBooks(slot, secs, unitBytes)) {
+    const comparesNothing = this.sums.size === 0 && this.heldSums.size === 0;
+    if (comparesNothing && secs <= MOST_SECS && !this.hasBooks(slot, secs, unitBytes)) {
       this.noted().write(this.stamp(this.clock.lastMs), block, sec, secs, this.lbas);
       return;
     }
@@ -227,13 +235,9 @@ export class TraceTap implements Telemetry {
 
   /** A look at sectors from before the recording teaches what they are. */
   private read(block: number, sec: number, slot: number, secs: number, unitBytes: Uint8Array): void {
-    const isPlain =
-      this.endOfLine === 'unread' && !this.known.isCollected(block) && !this.hasUnknown(block, sec, secs);
-    if (!isPlain) {
-      this.settle();
-      if (this.endOfLine === 'noted') this.endOfLine = 'unread';
-    }
-    if (this.known.isLineEnd(block, sec)) this.endOfLine = 'read';
+    const isPlain = !this.isEndNoted && !this.known.isCollected(block) && !this.hasUnknown(block, sec, secs);
+    if (!isPlain) this.settle();
+    if (this.known.isLineEnd(block, sec)) this.endsRead.add(block * this.known.secsPerBlk + sec);
     if (isPlain) return;
     if (this.known.isCollected(block)) this.keepSums(block, sec, slot, secs, unitBytes);
     if (!this.hasUnknown(block, sec, secs)) return;
@@ -268,18 +272,45 @@ export class TraceTap implements Telemetry {
     for (let i = 0; i < secs; i++) sums[sec + i] = sumOf(unitBytes, (slot + i) * secSizeBytes, secSizeBytes);
   }
 
+  /** A block is erased: of what was picked up of it, and is in pblk's buffer alone from now on, the sums are kept. */
+  private holdSums(block: number): void {
+    const sums = this.sums.get(block);
+    if (!sums) return;
+    this.settle();
+    this.sums.delete(block);
+    const target = this.known.lineAt(block)?.target;
+    const cells = this.known.cellsOf(block);
+    if (!target || !cells) return;
+    const held = this.heldSums.get(target) ?? new Map<number, number>();
+    for (const [sec, sum] of sums.entries())
+      if (sum !== 0 && cells.kind[sec] === CellKind.valid && held.size < MAX_HELD)
+        held.set(cells.lba[sec] as number, sum);
+    if (held.size > 0) this.heldSums.set(target, held);
+  }
+
+  private takeHeldSum(target: Target, lba: number): number | undefined {
+    const held = this.heldSums.get(target);
+    const sum = held?.get(lba);
+    held?.delete(lba);
+    if (held?.size === 0) this.heldSums.delete(target);
+    return sum;
+  }
+
   /** Whether each sector holds what garbage collection has read of the newest copy of its logical block. */
   private compare(block: number, slot: number, secs: number, unitBytes: Uint8Array): void {
     const { known: model, g } = this;
     this.same.fill(0, 0, secs);
-    if (this.sums.size === 0) return;
+    // Of what was discarded, or lost with the power, nobody asks any more.
+    for (const [target] of this.heldSums)
+      if (target.held.size === 0 || !model.targets.includes(target)) this.heldSums.delete(target);
+    if (this.sums.size === 0 && this.heldSums.size === 0) return;
     const { ch, lun } = blockAddress(g, block);
     const target = model.targetAt(ch, lun);
     if (!target) return;
     for (let i = 0; i < secs; i++) {
       const lba = this.lbas[i] as number;
       const old = lba <= MAX_LBA ? model.find(target, lba) : undefined;
-      const sum = (old && this.sums.get(old.block)?.[old.sec]) ?? 0;
+      const sum = (old ? this.sums.get(old.block)?.[old.sec] : this.takeHeldSum(target, lba)) ?? 0;
       if (sum !== 0 && sum === sumOf(unitBytes, (slot + i) * g.secSizeBytes, g.secSizeBytes))
         this.same[i] = 1;
     }
@@ -347,7 +378,7 @@ export class TraceTap implements Telemetry {
     const latencyUs = (nowMs - command.fetchedMs) * 1000;
     if (command.rule === undefined && !command.sources && command.vector.count <= MOST_SECS) {
       this.noted().command(this.stamp(nowMs), latencyUs, command);
-      if (this.endOfLine === 'read') this.endOfLine = 'noted';
+      this.noteEnds(command);
       return;
     }
     this.at(nowMs);
@@ -365,6 +396,14 @@ export class TraceTap implements Telemetry {
       why: command.why,
       pages: pagesOf(command),
     });
+  }
+
+  private noteEnds({ vector }: CompletedCommand): void {
+    if (this.endsRead.size === 0) return;
+    for (let i = 0; i < vector.count; i++) {
+      const place = (vector.block[i] as number) * this.known.secsPerBlk + (vector.sec[i] as number);
+      if (this.endsRead.delete(place)) this.isEndNoted = true;
+    }
   }
 
   refused(text: string): void {

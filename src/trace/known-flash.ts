@@ -216,7 +216,10 @@ export class KnownFlash {
 
   /** Logical blocks that were given back (a discard): no copy of them is the newest any more. */
   discard(target: Target, lba: number, count: number): void {
-    for (let i = 0; i < count; i++) this.outdate(target, lba + i);
+    for (let i = 0; i < count; i++) {
+      this.outdate(target, lba + i);
+      target.held.delete(lba + i);
+    }
   }
 
   /** A block has changed; see {@link takeChanged}. */

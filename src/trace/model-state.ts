@@ -4,14 +4,14 @@ import { Operation } from './known-flash.ts';
 import { TraceModel } from './model.ts';
 import type { Emeta } from './pblk-books.ts';
 import type { TraceShape } from './record.ts';
-import { type Line, type LineStateName, newTarget, type Target, TargetLayout } from './target.ts';
+import { type Line, type LineStateName, MAX_HELD, newTarget, type Target, TargetLayout } from './target.ts';
 
 /**
  * A model as bytes: the state that a recording begins with in a file, and what a page catches up from after it
  * could not follow. Findings and the causes that are still open are left out.
  */
-/** 2: what was done last to each block, and when. 3: when the power came on. */
-const VERSION = 3;
+/** 2: what was done last to each block, and when. 3: when the power came on. 4: what only pblk's buffer holds. */
+const VERSION = 4;
 const KINDS: readonly TraceShape['kind'][] = ['ocssd12', 'ocssd20', 'plain'];
 const LINE_STATES: readonly LineStateName[] = ['free', 'open', 'closed', 'collecting'];
 /** A device with more blocks is no device of ours: the addresses of a disk have 32 bits. */
@@ -80,7 +80,7 @@ export function unpackModel(bytes: Uint8Array): TraceModel {
   for (let i = 0; i < processes; i++)
     model.causes.processes.push({ pid: reader.varint(), comm: reader.text() });
   const room = new Room();
-  unpackTargets(reader, model, room);
+  unpackTargets(reader, model, room, version);
   for (let block = reader.varint(); block > 0; block = reader.varint()) {
     if (block > totalBlks) throw new TraceError('The recording has a block outside its device.');
     if (!model.cellsOf(block - 1)) room.take(model.secsPerBlk * CELL_BYTES);
@@ -228,10 +228,15 @@ function packTargets(out: ByteWriter, model: TraceModel): void {
       out.varint(at);
     }
     out.varint(0);
+    out.varint(t.held.size);
+    for (const [lba, process] of t.held) {
+      out.varint(lba);
+      out.varint(process);
+    }
   }
 }
 
-function unpackTargets(reader: ByteReader, model: TraceModel, room: Room): void {
+function unpackTargets(reader: ByteReader, model: TraceModel, room: Room, version: number): void {
   for (let left = reader.varint(); left > 0; left--) {
     const uuid = reader.text();
     const disk = reader.text();
@@ -256,6 +261,7 @@ function unpackTargets(reader: ByteReader, model: TraceModel, room: Room): void 
       target.lines[line.id] = line;
     }
     unpackMap(reader, target, room);
+    if (version >= 4) unpackHeld(reader, target);
     model.targets.push(target);
   }
 }
@@ -270,6 +276,13 @@ function unpackMap(reader: ByteReader, { map, layout }: Target, room: Room): voi
     page = at;
     map.set(lba - 1, reader.varint());
   }
+}
+
+function unpackHeld(reader: ByteReader, { held }: Target): void {
+  const count = reader.varint();
+  if (count > MAX_HELD)
+    throw new TraceError('The recording has more in a write buffer than there is room for.');
+  for (let i = 0; i < count; i++) held.set(reader.varint(), reader.varint());
 }
 
 function packLine(out: ByteWriter, line: Line): void {

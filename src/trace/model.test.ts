@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CellKind, CellOwner } from './cells.ts';
 import { OWNER_MASK } from './known-flash.ts';
+import { packModel, unpackModel } from './model-state.ts';
 import { TraceModel } from './model.ts';
 import { books, LineWriter, SHAPE, UUID } from './test-line.ts';
 
@@ -65,6 +66,33 @@ describe('what the wire tells of pblk', () => {
     const { block, sec } = model.find(pblk.target, 1) ?? { block: -1, sec: 0 };
     expect((model.cellsOf(block)?.owner[sec] ?? 0) & OWNER_MASK).toBe(CellOwner.gc);
     expect(pblk.target.lines[0]?.validSecs).toBe(21);
+  });
+
+  it("what was collected is garbage collection's too when its line is erased before it is written", () => {
+    const { model, pblk } = bench();
+    pblk.open(0);
+    for (let unit = 0; unit < 6; unit++) pblk.write([0, 1, 2, 3].map((lba) => lba + 4 * unit));
+    pblk.close();
+    pblk.open(1);
+    pblk.read(0, 28);
+    for (const position of [4, 8, 12]) pblk.read(0, position);
+    pblk.erase(0);
+    expect([...pblk.target.held.keys()].sort((a, b) => a - b)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+    ]);
+    const snapshot = model.snapshot();
+    const unpacked = unpackModel(packModel(model)).targets[0];
+    expect(unpacked?.held).toEqual(pblk.target.held);
+    // Other data is a process's: pblk drops what it held of that block.
+    pblk.write([0, 1, 2, 3], true);
+    pblk.write([4, 5, 6, 7], false);
+    pblk.write([4, 50, 51, 52], true);
+    expect(pblk.target).toMatchObject({ gcSecs: 4, userSecs: 24 + 8 });
+    expect([...pblk.target.held.keys()]).toEqual([8, 9, 10, 11]);
+    model.discard(pblk.target, 8, 2);
+    model.power('off');
+    expect(pblk.target.held.size).toBe(0);
+    expect(snapshot.targets[0]?.held.size).toBe(12);
   });
 
   it('what pblk counted otherwise is a finding', () => {

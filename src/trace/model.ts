@@ -21,7 +21,7 @@ import {
   type TraceShape,
   type TraceSink,
 } from './record.ts';
-import type { Line, Target } from './target.ts';
+import { type Line, MAX_HELD, type Target } from './target.ts';
 import { kindOf } from './wire-command.ts';
 
 /**
@@ -55,7 +55,12 @@ export class TraceModel extends KnownFlash implements TraceSink {
     this.lastOperationUs.set(from.lastOperationUs);
     this.cells = from.cells.slice();
     for (const target of from.targets)
-      this.targets.push({ ...target, map: target.map.snapshot(), lines: target.lines.slice() });
+      this.targets.push({
+        ...target,
+        map: target.map.snapshot(),
+        lines: target.lines.slice(),
+        held: new Map(target.held),
+      });
     this.findings.push(...from.findings);
     this.causes.take(from.causes);
     this.version = from.version;
@@ -166,6 +171,12 @@ export class TraceModel extends KnownFlash implements TraceSink {
         // Whose data it is stays known when it is moved.
         if (isGc) cells.process[s] = oldCells.process[old] as number;
         becomeStale(oldCells, oldLine, old);
+      } else if (target.held.size > 0) {
+        const process = target.held.get(lba);
+        // A process may have written the block meanwhile: then pblk drops what it holds.
+        isGc = process !== undefined && same[s - sameFrom] === 1;
+        if (isGc) cells.process[s] = process as number;
+        target.held.delete(lba);
       }
       cells.kind[s] = CellKind.valid;
       cells.owner[s] = isGc ? CellOwner.gc : CellOwner.user;
@@ -198,8 +209,11 @@ export class TraceModel extends KnownFlash implements TraceSink {
       for (let sec = 0; sec < this.secsPerBlk; sec++) {
         const here = block * this.secsPerBlk + sec;
         const lba = cells.lba[sec] as number;
-        if (cells.kind[sec] === CellKind.valid && at.target.map.get(lba) === here)
-          at.target.map.set(lba, PagedTable.none);
+        if (cells.kind[sec] !== CellKind.valid || at.target.map.get(lba) !== here) continue;
+        at.target.map.set(lba, PagedTable.none);
+        const isPickedUp = ((cells.owner[sec] as number) & PICKED_UP) !== 0;
+        if (isPickedUp && at.target.held.size < MAX_HELD)
+          at.target.held.set(lba, cells.process[sec] as number);
       }
     }
     this.cells[block] = undefined;
@@ -271,7 +285,10 @@ export class TraceModel extends KnownFlash implements TraceSink {
   power(mark: PowerMark): void {
     this.isOn = mark === 'on';
     if (this.isOn) this.poweredOn = { timeUs: this.nowUs, command: this.commands };
-    for (const target of this.targets) target.live = false;
+    for (const target of this.targets) {
+      target.live = false;
+      target.held.clear();
+    }
   }
 
   mark(): void {

@@ -160,6 +160,9 @@ export class TargetLayout {
   }
 }
 
+/** More of {@link Target.held} than any write buffer has room for. */
+export const MAX_HELD = 1 << 16;
+
 /** A pblk instance as its lines show it. */
 export interface Target {
   readonly uuid: string;
@@ -167,6 +170,12 @@ export interface Target {
   /** Where each logical block's newest copy is: block × sectors of a block + sector. */
   readonly map: PagedTable;
   readonly lines: (Line | undefined)[];
+  /**
+   * Logical blocks that only pblk's write buffer has: garbage collection has read them, and their line was erased before
+   * they were written elsewhere (pblk gives a line back as soon as its data is in the buffer, pblk-gc.c pblk_gc_line_ws).
+   * To each, the index of the process it was written for.
+   */
+  readonly held: Map<number, number>;
   /** It has opened a line since the power came on: what it reads of its books from then on is for collecting garbage. */
   live: boolean;
   /** Sectors written for each, smeta and emeta left out of padding. */
@@ -186,6 +195,7 @@ export function newTarget(smeta: Smeta, layout: TargetLayout): Target {
     layout,
     map: new PagedTable(),
     lines: [],
+    held: new Map(),
     live: false,
     userSecs: 0,
     gcSecs: 0,

@@ -59,11 +59,17 @@ export class ToldQueue implements GuestEventSource {
   }
 
   take(number: number): GuestEvent | undefined {
-    if (number < this.#number) return this.#read[number - (this.#number - this.#read.length)];
+    if (number < this.#number) return this.#takeRead(number);
     if (number >= this.#next) return undefined;
     this.#read = [];
     while (this.#number < number) this.#step();
     return this.#readOne();
+  }
+
+  #takeRead(number: number): GuestEvent | undefined {
+    const event = this.#read[number - (this.#number - this.#read.length)];
+    if (number === this.#number - 1) this.#read = [];
+    return event;
   }
 
   /** Reads everything while it can be read as it was meant. */
