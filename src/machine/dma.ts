@@ -48,13 +48,6 @@ export class DmaMemory implements GuestMemory {
     return true;
   }
 
-  /** The memory itself, until the guest goes on; undefined where {@link read} fails. */
-  viewOf(address: number, length: number): DataView | undefined {
-    if (!this.isRam(address, length)) return undefined;
-    const ram = this.#view();
-    return new DataView(ram.buffer, ram.byteOffset + address, length);
-  }
-
   write(address: number, source: Uint8Array, offset: number, length: number): boolean {
     const cpu = this.#cpu;
     if (cpu === null || !this.isRam(address, length) || !fits(source, offset, length)) return false;

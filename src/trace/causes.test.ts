@@ -246,6 +246,18 @@ describe('who caused a sector', () => {
     expect(model.find(pblk.target, 1)).toBeDefined();
   });
 
+  it('an agent that says no more is not waited for, and is heard again when it speaks', () => {
+    const { model, pblk, bio, causeOf } = bench();
+    bio('one', 1, 1);
+    expect(model.causes.isActive).toBe(true);
+    for (let i = 0; i <= 1 << 17; i++) model.causes.wrote(pblk.target, 100 + (i % 4096), 1, 0, false);
+    expect(model.causes.isActive).toBe(false);
+    bio('two', 5, 1);
+    expect(model.causes.isActive).toBe(true);
+    pblk.write([5, null, null, null]);
+    expect(causeOf(5)).toMatchObject({ comm: 'two' });
+  });
+
   it('a snapshot keeps what waits', () => {
     const { model, pblk, guest, bio } = bench();
     bio('early', 1, 1);

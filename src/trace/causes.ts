@@ -2,7 +2,9 @@ import { CellOwner } from './cells.ts';
 import { DirtyPages } from './dirty-pages.ts';
 import type { GuestBio, GuestDevice, GuestEvent, GuestLine, GuestSample } from './guest-event.ts';
 import type { TraceModel } from './model.ts';
+import { type Queued, QueuedBlocks } from './queued-blocks.ts';
 import type { Target } from './target.ts';
+import { isBefore, MAX_PENDING, Waiting } from './waiting.ts';
 
 /** A process of the guest, as its events name it. */
 export interface ProcessName {
@@ -14,18 +16,10 @@ export interface ProcessName {
 const SECTORS_PER_BLOCK = 8;
 /** A cell has 16 bits for its process. */
 const MAX_PROCESSES = 0xffff;
-/** Blocks that were queued and not seen on the wire yet, and sectors whose events have not come yet. */
-const MAX_PENDING = 1 << 17;
 const MAX_DISCARDS = 256;
 /** A new target opens its first line in the kernel, and the head of that is on the wire a moment later. */
 const OPEN_WITHIN_MS = 2000;
 const MAX_OPENED = 64;
-
-/** A logical block that a process queued; pblk writes each exactly once, in this order. */
-interface Queued {
-  readonly atMs: number;
-  readonly process: number;
-}
 
 /** Where a logical block was written, and when. */
 interface Place {
@@ -50,66 +44,6 @@ interface Discard {
 }
 
 /**
- * Things by target and logical block, oldest first; snapshots share what does not change. Every sector that is written
- * goes through two of these, and hardly ever do two things wait for one block: a thing alone is kept without a list.
- */
-class Waiting<T extends { readonly atMs: number }> {
-  count = 0;
-  private targets = new Map<string, Map<number, T | readonly T[]>>();
-
-  copy(): Waiting<T> {
-    const made = new Waiting<T>();
-    made.count = this.count;
-    made.targets = new Map(Array.from(this.targets, ([uuid, blocks]) => [uuid, new Map(blocks)]));
-    return made;
-  }
-
-  add(uuid: string, lba: number, thing: T): void {
-    let blocks = this.targets.get(uuid);
-    if (!blocks) this.targets.set(uuid, (blocks = new Map<number, T | readonly T[]>()));
-    const before = blocks.get(lba);
-    blocks.set(lba, before === undefined ? thing : [...listOf(before), thing]);
-    this.count++;
-    // Far more than any write buffer holds: events were lost, and what is left over is of no use.
-    if (this.count > MAX_PENDING) this.clear();
-  }
-
-  /** The oldest one, which is no longer here then, if it `fits`. */
-  take(uuid: string, lba: number, fits: (atMs: number) => boolean): T | undefined {
-    if (this.count === 0) return undefined;
-    const blocks = this.targets.get(uuid);
-    const waiting = blocks?.get(lba);
-    if (!blocks || waiting === undefined) return undefined;
-    const oldest = isList(waiting) ? (waiting[0] as T) : waiting;
-    if (!fits(oldest.atMs)) return undefined;
-    if (isList(waiting) && waiting.length > 1) blocks.set(lba, waiting.slice(1));
-    else blocks.delete(lba);
-    this.count--;
-    return oldest;
-  }
-
-  /** Puts another thing in the place of the newest one, if there is one. */
-  replaceLast(uuid: string, lba: number, change: (thing: T) => T): void {
-    const blocks = this.targets.get(uuid);
-    const waiting = blocks?.get(lba);
-    if (!blocks || waiting === undefined) return;
-    const list = listOf(waiting);
-    blocks.set(
-      lba,
-      list.map((thing, i) => (i === list.length - 1 ? change(thing) : thing)),
-    );
-  }
-
-  clear(): void {
-    this.targets.clear();
-    this.count = 0;
-  }
-}
-
-const isList = <T>(waiting: T | readonly T[] | undefined): waiting is readonly T[] => Array.isArray(waiting);
-const listOf = <T>(waiting: T | readonly T[]): readonly T[] => (isList(waiting) ? waiting : [waiting]);
-
-/**
  * Joins what the guest's agent tells (who queued which block, who dirtied which page) with what was written on
  * the wire, so that each sector carries its process. pblk writes each block that is queued exactly once, and blocks
  * of one address in their order; so the two are matched one to one, whichever is heard of first: what is queued may
@@ -124,7 +58,9 @@ export class Causes {
   private readonly model: TraceModel;
   private indices = new Map<string, number>();
   private names = new Map<number, string>();
-  private queued = new Waiting<Queued>();
+  /** What {@link processOf} was asked last: most events are of the process of the one before. */
+  private last = { pid: -1, comm: '', index: 0 };
+  private queued = new QueuedBlocks();
   private unexplained = new Waiting<Unexplained>();
   private discards: Discard[] = [];
   private dirty = new DirtyPages();
@@ -170,10 +106,17 @@ export class Causes {
       }));
       return;
     }
+    const queued = this.queued.take(target.uuid, lba, atMs);
+    // Nearly always: it is where it was written this moment, and nothing was discarded since.
+    if (queued && this.discards.length === 0) {
+      this.model.setCause(target, block, sec, CellOwner.user, queued.process);
+      return;
+    }
     const sector = { block, sec, atMs, copies: NO_COPIES };
-    const queued = this.queued.take(target.uuid, lba, (queuedMs) => isBefore(queuedMs, atMs));
     if (queued) this.explain(target, lba, sector, queued);
     else this.unexplained.add(target.uuid, lba, sector);
+    // So many in vain that they were forgotten: it was switched off.
+    if (!queued && this.unexplained.count === 0) this.isActive = false;
   }
 
   guest(event: GuestEvent): void {
@@ -217,7 +160,12 @@ export class Causes {
       return;
     }
     const first = Math.floor(event.sector / SECTORS_PER_BLOCK);
-    const count = Math.ceil((event.sector + event.sectors) / SECTORS_PER_BLOCK) - first;
+    // A guest can name any; pblk has no others.
+    const end = Math.min(
+      Math.ceil((event.sector + event.sectors) / SECTORS_PER_BLOCK),
+      target.layout.totalSecs,
+    );
+    const count = Math.max(0, end - first);
     if (event.rwbs.includes('D')) {
       this.discard(target, first, count, event.atMs);
       return;
@@ -227,7 +175,7 @@ export class Causes {
     const { atMs } = event;
     const bySubmitter = { atMs, process: submitter };
     const isLater = (writtenMs: number) => isBefore(atMs, writtenMs);
-    for (let lba = first; lba < first + count; lba++) {
+    for (let lba = first; lba < end; lba++) {
       // Who made the page dirty counts, not the thread that writes it back for him.
       const author = this.dirty.takeAuthor(device, lba);
       const queued = author === undefined ? bySubmitter : { atMs, process: author };
@@ -276,6 +224,14 @@ export class Causes {
   // Who is who ----------------------------------------------------------------------------------------
 
   private processOf(pid: number, comm: string): number {
+    const { last } = this;
+    if (last.pid === pid && last.comm === comm && comm !== '' && comm !== '<...>') return last.index;
+    const index = this.indexOf(pid, comm);
+    this.last = { pid, comm, index };
+    return index;
+  }
+
+  private indexOf(pid: number, comm: string): number {
     const name = comm === '' || comm === '<...>' ? (this.names.get(pid) ?? comm) : comm;
     const key = `${pid} ${name}`;
     const known = this.indices.get(key);
@@ -368,9 +324,5 @@ export class Causes {
     for (const event of waiting) this.bio(event);
   }
 }
-
-/** Both by the same clock; the one is read at the exit from translated code, the other in it. */
-const CLOCK_SLACK_MS = 1;
-const isBefore = (firstMs: number, secondMs: number): boolean => firstMs <= secondMs + CLOCK_SLACK_MS;
 
 const keyOf = ({ major, minor }: GuestDevice): string => `${major}:${minor}`;

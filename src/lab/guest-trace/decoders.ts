@@ -5,11 +5,16 @@ import type { EventFormat, Field } from './format.ts';
 /** Text in an event is no longer than this; a path to a program may be 4096 bytes, and is cut. */
 const MAX_TEXT = 1024;
 
+/** TASK_COMM_LEN, include/linux/sched.h. */
+const NAME_BYTES = 16;
+const KEPT_NAMES = 8;
+
 /** One event's bytes. Reading where there are none gives 0 and ''. */
 export class Fields {
   #page: DataView = new DataView(new ArrayBuffer(0));
   #offset = 0;
   #length = 0;
+  readonly #names: ({ a: number; b: number; c: number; d: number; name: string } | undefined)[] = [];
 
   /** The event that the next calls read. */
   set(page: DataView, offset: number, length: number): void {
@@ -52,6 +57,24 @@ export class Fields {
   #text(offset: number, length: number): string {
     const from = this.#offset + offset;
     const end = Math.min(from + Math.min(length, MAX_TEXT), this.#offset + this.#length);
+    if (end - from === NAME_BYTES) return this.#name(from, end);
+    return this.#read(from, end);
+  }
+
+  /** Most texts are the name of the process that the last event named, or the one before. */
+  #name(from: number, end: number): string {
+    const page = this.#page;
+    const [a, b] = [page.getUint32(from), page.getUint32(from + 4)];
+    const [c, d] = [page.getUint32(from + 8), page.getUint32(from + 12)];
+    const at = (Math.imul(a ^ b ^ c ^ d, 0x9e3779b1) >>> 0) % KEPT_NAMES;
+    const kept = this.#names[at];
+    if (kept?.a === a && kept.b === b && kept.c === c && kept.d === d) return kept.name;
+    const name = this.#read(from, end);
+    this.#names[at] = { a, b, c, d, name };
+    return name;
+  }
+
+  #read(from: number, end: number): string {
     let text = '';
     for (let at = from; at < end; at++) {
       const byte = this.#page.getUint8(at);
