@@ -81,6 +81,22 @@ describe("the guest's clock", () => {
     expect(time.nowMs()).toBe(hostMs);
   });
 
+  it('knows the thread also when the memory of the emulator has grown', () => {
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    // As v86 makes its views: of the memory there is.
+    const cpu = Object.defineProperty(cpuOn(STACK_A), 'reg32', {
+      get: () => new Int32Array(memory.buffer, 64, 8),
+    });
+    const time = new GuestTime();
+    cpu.reg32[4] = STACK_A + 0x100;
+    time.duringRegister(cpu, passes(0.5));
+    memory.grow(1);
+    time.sliceEnds();
+    hostMs += 0.25;
+    time.sliceBegins(cpu);
+    expect(time.nowMs()).toBe(1000);
+  });
+
   it('is a few milliseconds behind at most, and never goes back', () => {
     const time = new GuestTime();
     const cpu = cpuOn(STACK_A);

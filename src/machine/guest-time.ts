@@ -30,6 +30,9 @@ export type TimedCpu = Pick<V86Cpu, 'cpl' | 'in_hlt' | 'reg32' | 'current_tsc' |
 export class GuestTime {
   #behindMs = 0;
   #stack = -1;
+  /** The general registers. v86's own view of them makes a new array at each touch, and this is asked for at each event. */
+  #reg32: Int32Array = new Int32Array(0);
+  #registersOf: TimedCpu | undefined;
   /** Nobody has looked at the guest's clock since; NaN during a slice. */
   #restsSinceMs = NaN;
   /** From when on, by the guest's counter, that was how many milliseconds behind; the oldest are forgotten. */
@@ -46,7 +49,7 @@ export class GuestTime {
     try {
       work();
     } finally {
-      this.#stack = stackOf(cpu);
+      this.#stack = this.#stackOf(cpu);
       this.#hide(cpu, performance.now() - beganMs);
     }
   }
@@ -56,12 +59,12 @@ export class GuestTime {
    * on what the device does next, and what passes until its next slice is not its time.
    */
   duringEvent(cpu: TimedCpu, work: (nowMs: number) => void): void {
-    this.#stack = stackOf(cpu);
+    this.#stack = this.#stackOf(cpu);
     work(performance.now());
   }
 
   sliceBegins(cpu: TimedCpu): void {
-    const isHis = cpu.in_hlt[0] === 0 && cpu.cpl[0] === 0 && stackOf(cpu) === this.#stack;
+    const isHis = cpu.in_hlt[0] === 0 && cpu.cpl[0] === 0 && this.#stackOf(cpu) === this.#stack;
     if (!isHis) this.catchUp(cpu);
     else if (!Number.isNaN(this.#restsSinceMs)) this.#hide(cpu, performance.now() - this.#restsSinceMs);
     this.#restsSinceMs = NaN;
@@ -91,6 +94,16 @@ export class GuestTime {
     return now.atMs - sinceMs - this.#behindAt(now.ticks) + this.#behindAt(ticks);
   }
 
+  #stackOf(cpu: TimedCpu): number {
+    // Where the emulator's memory has grown, the view is of no memory any more.
+    if (this.#registersOf !== cpu || this.#reg32.length === 0) {
+      const { buffer, byteOffset, length } = cpu.reg32;
+      this.#reg32 = new Int32Array(buffer, byteOffset, length);
+      this.#registersOf = cpu;
+    }
+    return Math.floor(((this.#reg32[4] ?? 0) >>> 0) / STACK_BYTES);
+  }
+
   #behindAt(ticks: number): number {
     const oldest = Math.max(0, this.#moments - MOMENTS);
     let low = oldest;
@@ -115,10 +128,6 @@ export class GuestTime {
     this.#fromTicks[at] = ticksOf(cpu);
     this.#wasBehindMs[at] = this.#behindMs;
   }
-}
-
-function stackOf(cpu: TimedCpu): number {
-  return Math.floor(((cpu.reg32[4] ?? 0) >>> 0) / STACK_BYTES);
 }
 
 function ticksOf(cpu: TimedCpu): number {

@@ -10,6 +10,7 @@ import type { V86 } from 'v86';
 /** A typed array that v86 wraps in a Proxy, so that it survives growth of the wasm memory. Slow: about 0.2 µs a touch. */
 export interface V86View {
   [index: number]: number;
+  readonly buffer: ArrayBufferLike;
   readonly byteOffset: number;
   readonly length: number;
 }
