@@ -10,9 +10,13 @@ import type { V86 } from 'v86';
 /** A typed array that v86 wraps in a Proxy, so that it survives growth of the wasm memory. Slow: about 0.2 µs a touch. */
 export interface V86View {
   [index: number]: number;
-  readonly buffer: ArrayBufferLike;
   readonly byteOffset: number;
   readonly length: number;
+}
+
+/** The same, of which somebody makes a view of his own. */
+export interface V86MemoryView extends V86View {
+  readonly buffer: ArrayBufferLike;
 }
 
 /** One PCI function as `register_device` wants it. */
@@ -138,7 +142,7 @@ export interface V86Cpu {
   readonly memory_map_read32: readonly (((address: number) => number) | undefined)[];
   readonly memory_map_write32: readonly (((address: number, value: number) => void) | undefined)[];
   /** The general registers; ESP is at [4]. */
-  readonly reg32: V86View;
+  readonly reg32: V86MemoryView;
   /** The privilege that the CPU runs at, at [0]: 0 is the kernel's, 3 a program's. */
   readonly cpl: V86View;
   /** EFLAGS at [0], arithmetic flags excepted (v86 computes those lazily). IF is bit 9. */
