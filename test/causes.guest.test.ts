@@ -46,10 +46,7 @@ async function watched(): Promise<{ guest: Booted; model: () => TraceModel }> {
   const { guestTrace } = guest.lab;
   if (!guestTrace || !device?.trace) throw new Error('nothing watches');
   guestTrace.onevents = (events) => device.trace?.guest(events);
-  guestTrace.ontold = (source, number, atMs) => {
-    device.trace?.told(source, number, atMs);
-    return device.trace !== undefined;
-  };
+  guestTrace.ontold = (source, number, atMs) => device.trace?.told(source, number, atMs) ?? false;
   await guest.lab.startGuestTrace(200);
   for (const name of WRITERS) await guest.run(`cp /usr/bin/fio /tmp/${name}`);
   await guest.run(createTarget(0, 1, 'one'));

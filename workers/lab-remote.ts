@@ -88,11 +88,7 @@ export class LabServer implements LabRemote {
       targets: (targets) => this.post({ type: 'targets', targets }),
       notice: (notice) => this.post({ type: 'notice', notice }),
       guestEvents: (events) => this.lab?.device?.trace?.guest(events),
-      guestTold: (source, number, atMs) => {
-        const trace = this.lab?.device?.trace;
-        trace?.told(source, number, atMs);
-        return trace !== undefined;
-      },
+      guestTold: (source, number, atMs) => this.lab?.device?.trace?.told(source, number, atMs) ?? false,
       opened: (device, disk) => {
         device.watch(this.watching.device);
         this.keeper?.opened(disk);

@@ -170,9 +170,13 @@ export class TraceTap implements Telemetry {
     for (const event of events) this.noted().guest(this.stamp(this.clock.nowMs()), event);
   }
 
-  /** An event to take from the source by its number, which is there when this has returned; `atMs` of the device's clock. */
-  told(source: GuestEventSource, number: number, atMs: number): void {
+  /**
+   * An event to take from the source by its number, which is there when this has returned; `atMs` of the device's clock.
+   * True: it will be taken (see GuestTrace.ontold).
+   */
+  told(source: GuestEventSource, number: number, atMs: number): true {
     this.noted().told(this.stamp(atMs), source, number);
+    return true;
   }
 
   flash(operation: FlashOperation, block: number, sec: number, secs: number): void {

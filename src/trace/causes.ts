@@ -107,16 +107,16 @@ export class Causes {
       return;
     }
     const queued = this.queued.take(target.uuid, lba, atMs);
-    // Nearly always: it is where it was written this moment, and nothing was discarded since.
-    if (queued && this.discards.length === 0) {
+    if (!queued) {
+      this.unexplained.add(target.uuid, lba, { block, sec, atMs, copies: NO_COPIES });
+      // So many in vain that they were forgotten: it was switched off.
+      if (this.unexplained.count === 0) this.isActive = false;
+    } else if (this.discards.length > 0) {
+      this.explain(target, lba, { block, sec, atMs, copies: NO_COPIES }, queued);
+    } else {
+      // It was written this moment, so it is there.
       this.model.setCause(target, block, sec, CellOwner.user, queued.process);
-      return;
     }
-    const sector = { block, sec, atMs, copies: NO_COPIES };
-    if (queued) this.explain(target, lba, sector, queued);
-    else this.unexplained.add(target.uuid, lba, sector);
-    // So many in vain that they were forgotten: it was switched off.
-    if (!queued && this.unexplained.count === 0) this.isActive = false;
   }
 
   guest(event: GuestEvent): void {

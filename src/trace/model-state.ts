@@ -269,7 +269,7 @@ function unpackTargets(reader: ByteReader, model: TraceModel, room: Room, versio
 function unpackMap(reader: ByteReader, { map, layout }: Target, room: Room): void {
   let page = -1;
   for (let lba = reader.varint(); lba > 0; lba = reader.varint()) {
-    if (lba > layout.totalSecs) throw new TraceError('The recording has a logical block outside its target.');
+    if (lba > layout.totalSecs) throw outsideTarget();
     const at = Math.floor((lba - 1) / MAP_PAGE_ENTRIES);
     // They come in order.
     if (at !== page) room.take(MAP_PAGE_BYTES);
@@ -278,12 +278,18 @@ function unpackMap(reader: ByteReader, { map, layout }: Target, room: Room): voi
   }
 }
 
-function unpackHeld(reader: ByteReader, { held }: Target): void {
+function unpackHeld(reader: ByteReader, { held, layout }: Target): void {
   const count = reader.varint();
   if (count > MAX_HELD)
     throw new TraceError('The recording has more in a write buffer than there is room for.');
-  for (let i = 0; i < count; i++) held.set(reader.varint(), reader.varint());
+  for (let i = 0; i < count; i++) {
+    const lba = reader.varint();
+    if (lba >= layout.totalSecs) throw outsideTarget();
+    held.set(lba, reader.varint());
+  }
 }
+
+const outsideTarget = () => new TraceError('The recording has a logical block outside its target.');
 
 function packLine(out: ByteWriter, line: Line): void {
   out.u8(LINE_STATES.indexOf(line.state));

@@ -8,8 +8,8 @@ const CLOCK_SLACK_MS = 1;
 export const isBefore = (firstMs: number, secondMs: number): boolean => firstMs <= secondMs + CLOCK_SLACK_MS;
 
 /**
- * Things by target and logical block, oldest first; snapshots share what does not change. Every sector that is written
- * goes through two of these, and hardly ever do two things wait for one block: a thing alone is kept without a list.
+ * Things by target and logical block, oldest first; snapshots share what does not change. Hardly ever do two things wait
+ * for one block: a thing alone is kept without a list.
  */
 export class Waiting<T extends { readonly atMs: number }> {
   count = 0;
