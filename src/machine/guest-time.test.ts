@@ -53,21 +53,6 @@ describe("the guest's clock", () => {
     expect(time.nowMs()).toBe(1001);
   });
 
-  it('stands between slices of the thread that has told an event', () => {
-    const time = new GuestTime();
-    const cpu = cpuOn(STACK_A);
-    time.duringRegister(cpuOn(STACK_B), passes(0));
-    const toldMs: number[] = [];
-    time.duringEvent(cpu, (nowMs) => toldMs.push(nowMs));
-    expect(toldMs).toEqual([1000]);
-    time.sliceEnds();
-    hostMs += 0.25;
-    time.sliceBegins(cpu);
-    expect(time.nowMs()).toBe(1000);
-    time.sliceBegins(cpuOn(STACK_B));
-    expect(time.nowMs()).toBe(hostMs);
-  });
-
   it.each([
     ['another thread', { ...cpuOn(STACK_B) }],
     ['a program', { ...cpuOn(STACK_A), cpl: Uint8Array.of(3) }],

@@ -30,7 +30,7 @@ export type TimedCpu = Pick<V86Cpu, 'cpl' | 'in_hlt' | 'reg32' | 'current_tsc' |
 export class GuestTime {
   #behindMs = 0;
   #stack = -1;
-  /** The general registers. v86's own view of them makes a new array at each touch, and this is asked for at each event. */
+  /** The general registers. v86's own view of them makes a new array at each touch, and this is asked for at each write to a register. */
   #reg32: Int32Array = new Int32Array(0);
   #registersOf: TimedCpu | undefined;
   /** Nobody has looked at the guest's clock since; NaN during a slice. */
@@ -52,15 +52,6 @@ export class GuestTime {
       this.#stack = this.#stackOf(cpu);
       this.#hide(cpu, performance.now() - beganMs);
     }
-  }
-
-  /**
-   * The guest tells us something, and `work` is told when. That takes next to nothing; but the thread that does is at work
-   * on what the device does next, and what passes until its next slice is not its time.
-   */
-  duringEvent(cpu: TimedCpu, work: (nowMs: number) => void): void {
-    this.#stack = this.#stackOf(cpu);
-    work(performance.now());
   }
 
   sliceBegins(cpu: TimedCpu): void {

@@ -155,7 +155,7 @@ export class Machine {
       return run_hardware_timers.call(cpu, acpiEnabled, performance.now());
     };
 
-    listenForEvents(cpu, core.time, (event, atMs) => this.ontold?.(event, atMs));
+    listenForEvents(cpu, (event, atMs) => this.ontold?.(event, atMs));
     const { uart0, uart1, virtio_console } = cpu.devices;
     const toSerial = (index: 0 | 1) => (bytes: Uint8Array) => emulator.serial_send_bytes(index, bytes);
     const serial0 = new SerialPort('ttyS0', uart0, toSerial(0));

@@ -15,17 +15,11 @@ function guest() {
       mem8: new Uint8Array(wasm_memory.buffer),
       memory_size: Int32Array.of(RAM_BYTES),
       jit_dirty_cache: () => undefined,
-      reg32: new Int32Array(8),
-      cpl: Uint8Array.of(0),
-      in_hlt: Uint8Array.of(0),
-      current_tsc: new Int32Array(2),
-      store_current_tsc: () => undefined,
       io: {
         mmap_register: () => undefined,
         register_write: (port, _device, _write8, _write16, write32) => void ports.set(port, write32),
       },
     },
-    { duringEvent: (_, work) => work(5) },
     (event) => told.push(Array.from(new Uint8Array(event.buffer, event.byteOffset, event.byteLength))),
   );
   return {

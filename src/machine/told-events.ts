@@ -1,6 +1,5 @@
 /** What the guest's kernel tells by itself: events of its trace, at the moment they happen. */
 import { DmaMemory, type DmaCpu } from './dma.ts';
-import type { GuestTime, TimedCpu } from './guest-time.ts';
 import type { V86Cpu } from './v86-types.ts';
 
 /**
@@ -15,27 +14,21 @@ const LENGTH_BYTES = 4;
 /** Gets one event, and when it came by performance.now(); its bytes are there until the call returns. */
 export type OnTold = (event: DataView, atMs: number) => void;
 
-/**
- * Listens at the port. An address or a length that is none is passed over: any program of root's may write there. See
- * {@link GuestTime.duringEvent}: without it, pblk's writer and whoever writes take turns a third more often.
- */
-export function listenForEvents(
-  cpu: DmaCpu & TimedCpu & Pick<V86Cpu, 'io'>,
-  time: Pick<GuestTime, 'duringEvent'>,
-  ontold: OnTold,
-): void {
+/** Listens at the port. An address or a length that is none is passed over: any program of root's may write there. */
+export function listenForEvents(cpu: DmaCpu & Pick<V86Cpu, 'io'>, ontold: OnTold): void {
   const memory = new DmaMemory(cpu, () => true);
   const length = new Uint32Array(LENGTH_BYTES / 4);
   const bytes = new Uint8Array(MAX_TOLD_BYTES);
   /** Of so many of them; a guest that writes tells thousands a second, of a few lengths. */
   const views: (DataView | undefined)[] = [];
-  const told = (address: number, atMs: number): void => {
+  const told = (address: number): void => {
+    const atMs = performance.now();
     if (!memory.readWords(address, length)) return;
     const count = length[0] as number;
     if (count > MAX_TOLD_BYTES || !memory.read(address + LENGTH_BYTES, bytes, 0, count)) return;
     ontold((views[count] ??= new DataView(bytes.buffer, 0, count)), atMs);
   };
-  const write32 = (value: number): void => time.duringEvent(cpu, (nowMs) => told(value >>> 0, nowMs));
+  const write32 = (value: number): void => told(value >>> 0);
   const passOver = (): void => undefined;
   cpu.io.register_write(TOLD_PORT, null, passOver, passOver, write32);
 }
