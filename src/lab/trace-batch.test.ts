@@ -6,6 +6,8 @@ import { TraceEncoder } from '../trace/encode.ts';
 import type { GuestBio, GuestEvent } from '../trace/guest-event.ts';
 import { MOST_SECS, pagesOf, runsOf, TraceBatch } from './trace-batch.ts';
 
+const SECS_PER_PG = 4;
+
 interface Step {
   readonly timeUs: number;
   readonly write?: { readonly block: number; readonly sec: number; readonly lbas: readonly number[] };
@@ -70,8 +72,15 @@ function directly(steps: readonly Step[]): Uint8Array | undefined {
   for (const { timeUs, latencyUs, write, erase, command: c, guest } of steps) {
     encoder.at(timeUs);
     if (write) {
-      const { lbas } = write;
-      encoder.write(write.block, write.sec, lbas.length, Uint32Array.from(lbas), new Uint8Array(lbas.length));
+      // One page after the other; the next one is the next plane's.
+      let { block: b, sec: first } = write;
+      let lbas: readonly number[] = write.lbas;
+      while (lbas.length > 0) {
+        const here = lbas.slice(0, SECS_PER_PG - (first % SECS_PER_PG));
+        encoder.write(b++, first, here.length, Uint32Array.from(here), new Uint8Array(here.length));
+        lbas = lbas.slice(here.length);
+        first -= first % SECS_PER_PG;
+      }
     }
     if (erase !== undefined) encoder.erase(erase);
     if (guest) encoder.guest(guest);
@@ -87,7 +96,7 @@ function directly(steps: readonly Step[]): Uint8Array | undefined {
 it('hands on what it was told, as if it had been recorded at once', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const batch = new TraceBatch();
+      const batch = new TraceBatch(SECS_PER_PG);
       const encoder = new TraceEncoder();
       for (const { timeUs, latencyUs, write, erase, command: c, guest } of steps) {
         if (write)
@@ -105,7 +114,7 @@ it('hands on what it was told, as if it had been recorded at once', () => {
 });
 
 it('says when it is full, and has room for the longest record then', () => {
-  const batch = new TraceBatch();
+  const batch = new TraceBatch(SECS_PER_PG);
   const vector = new SectorVector(MOST_SECS);
   for (let i = 0; i < MOST_SECS; i++) vector.push(i, 5);
   const longest = {

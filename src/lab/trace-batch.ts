@@ -19,7 +19,8 @@ const MOST_RUNS = 64;
 const MAX_PAGES = 64;
 const PAGE_BYTES = 4096;
 const SQE_WORDS = 16;
-const TWO_32 = 2 ** 32;
+/** Of the shortest record: an erased block. */
+const LEAST_WORDS = 2;
 /** Of the longest record, a command: its head, its 64 bytes, three words a sector, two a run. */
 const SLACK_WORDS = 16 + SQE_WORDS + 3 * MOST_SECS + 2 * MOST_RUNS;
 
@@ -27,15 +28,22 @@ const Kind = { write: 1, erase: 2, command: 3, guest: 4, told: 5 } as const;
 
 export class TraceBatch {
   private readonly words: Uint32Array;
+  /** Of each record, in microseconds. */
+  private readonly times: Float64Array;
   private readonly mostWords: number;
+  private readonly secsPerPg: number;
   private length = 0;
+  private records = 0;
   private events: (GuestEvent | GuestEventSource)[] = [];
   private readonly lbas = new Uint32Array(MOST_SECS);
   private readonly differs = new Uint8Array(MOST_SECS);
 
-  constructor(mostWords = MOST_WORDS) {
+  /** @param secsPerPg of a page of one plane: a write that is longer goes on in the next plane's block */
+  constructor(secsPerPg: number, mostWords = MOST_WORDS) {
+    this.secsPerPg = secsPerPg;
     this.mostWords = mostWords;
     this.words = new Uint32Array(mostWords + SLACK_WORDS);
+    this.times = new Float64Array(Math.ceil((mostWords + SLACK_WORDS) / LEAST_WORDS));
   }
 
   /** Go through what is there before anything is added. */
@@ -47,7 +55,10 @@ export class TraceBatch {
     return this.length === 0;
   }
 
-  /** See {@link TraceSink.write}: at most {@link MOST_SECS} sectors, with data that garbage collection has not moved. */
+  /**
+   * See {@link TraceSink.write}: at most {@link MOST_SECS} sectors, with data that garbage collection has not moved. What
+   * does not fit into the page is in the same one of the next planes.
+   */
   write(timeUs: number, block: number, sec: number, secs: number, lbas: Uint32Array): void {
     const { words } = this;
     let at = this.begin(Kind.write, timeUs);
@@ -111,11 +122,13 @@ export class TraceBatch {
   replay(sink: TraceSink): void {
     const { words, length, events } = this;
     this.length = 0;
+    this.records = 0;
     this.events = [];
     let event = 0;
+    let record = 0;
     for (let at = 0; at < length;) {
       const kind = words[at++];
-      sink.at((words[at++] as number) * TWO_32 + (words[at++] as number));
+      sink.at(this.times[record++] as number);
       if (kind === Kind.erase) sink.erase(words[at++] as number);
       else if (kind === Kind.write) at = this.replayWrite(at, sink);
       else if (kind === Kind.guest) sink.guest(events[event++] as GuestEvent);
@@ -127,19 +140,23 @@ export class TraceBatch {
   }
 
   private begin(kind: number, timeUs: number): number {
-    const { words, length } = this;
-    words[length] = kind;
-    words[length + 1] = Math.floor(timeUs / TWO_32);
-    words[length + 2] = timeUs % TWO_32;
-    return length + 3;
+    const { length } = this;
+    this.words[length] = kind;
+    this.times[this.records++] = timeUs;
+    return length + 1;
   }
 
   private replayWrite(from: number, sink: TraceSink): number {
-    const { words, lbas } = this;
-    const [block, sec, secs] = [words[from], words[from + 1], words[from + 2]] as [number, number, number];
-    const end = from + 3 + secs;
-    for (let at = from + 3, i = 0; at < end; at++, i++) lbas[i] = words[at] as number;
-    sink.write(block, sec, secs, lbas, this.differs);
+    const { words, lbas, secsPerPg } = this;
+    let [block, sec] = [words[from], words[from + 1]] as [number, number];
+    const end = from + 3 + (words[from + 2] as number);
+    for (let at = from + 3; at < end; block++) {
+      const inPage = sec % secsPerPg;
+      const secs = Math.min(secsPerPg - inPage, end - at);
+      for (let i = 0; i < secs; i++) lbas[i] = words[at++] as number;
+      sink.write(block, sec, secs, lbas, this.differs);
+      sec -= inPage;
+    }
     return end;
   }
 

@@ -264,7 +264,7 @@ describe('what is noted and recorded later', () => {
       fc.property(fc.array(step, { minLength: 10, maxLength: 120 }), (steps) => {
         const [at, later] = [new Pblk(true), new Pblk(false)];
         // Full in the middle of anything.
-        const often = new Pblk(false, new TraceBatch(FEW_WORDS));
+        const often = new Pblk(false, new TraceBatch(SHAPE.secsPerPg, FEW_WORDS));
         for (const pblk of [at, later, often])
           for (const s of steps) {
             if ('user' in s) pblk.user(s.user);

@@ -66,7 +66,7 @@ export class TraceTap implements Telemetry {
     table: BlockTable | undefined,
     next: Telemetry,
     clock: TapClock,
-    batch = new TraceBatch(),
+    batch = new TraceBatch(deriveGeometry(shape).secsPerPg),
   ) {
     this.batch = batch;
     this.next = next;
@@ -204,6 +204,15 @@ export class TraceTap implements Telemetry {
     const { g } = this;
     const chunk = Math.floor(unit / g.numPg);
     const page = unit % g.numPg;
+    const isWrite = operation === 'write';
+    if (isWrite) this.readLbas(slot, secs, unitBytes, lastRunBytes);
+    const isQuiet = isWrite && this.sums.size === 0 && this.heldSums.size === 0 && secs <= MOST_SECS;
+    if (isQuiet && !this.hasBooks(slot, secs, unitBytes)) {
+      const block = chunk * g.numPln + Math.floor(slot / g.secsPerPg);
+      const sec = page * g.secsPerPg + (slot % g.secsPerPg);
+      this.noted().write(this.stamp(this.clock.lastMs), block, sec, secs, this.lbas);
+      return;
+    }
     // A run may go on in the next plane.
     for (let at = slot; at < slot + secs;) {
       const pln = Math.floor(at / g.secsPerPg);
@@ -211,29 +220,24 @@ export class TraceTap implements Telemetry {
       const count = Math.min(g.secsPerPg - inPage, slot + secs - at);
       const block = chunk * g.numPln + pln;
       const sec = page * g.secsPerPg + inPage;
-      if (operation === 'write') this.wrote(block, sec, at, count, unitBytes, lastRunBytes);
+      if (isWrite) this.wrote(block, sec, at, count, unitBytes, this.lbas.subarray(at - slot));
       else this.read(block, sec, at, count, unitBytes);
       at += count;
     }
   }
 
+  /** @param lbas of these sectors */
   private wrote(
     block: number,
     sec: number,
     slot: number,
     secs: number,
     unitBytes: Uint8Array,
-    lastRunBytes: number,
+    lbas: Uint32Array,
   ): void {
-    this.readLbas(slot, secs, unitBytes, lastRunBytes);
-    const comparesNothing = this.sums.size === 0 && this.heldSums.size === 0;
-    if (comparesNothing && secs <= MOST_SECS && !this.hasBooks(slot, secs, unitBytes)) {
-      this.noted().write(this.stamp(this.clock.lastMs), block, sec, secs, this.lbas);
-      return;
-    }
     this.settle();
-    this.compare(block, slot, secs, unitBytes);
-    this.soon().write(block, sec, secs, this.lbas, this.same);
+    this.compare(block, slot, secs, unitBytes, lbas);
+    this.soon().write(block, sec, secs, lbas, this.same);
     for (let i = 0; i < secs; i++) this.books(block, sec + i, slot + i, unitBytes, true);
   }
 
@@ -301,7 +305,7 @@ export class TraceTap implements Telemetry {
   }
 
   /** Whether each sector holds what garbage collection has read of the newest copy of its logical block. */
-  private compare(block: number, slot: number, secs: number, unitBytes: Uint8Array): void {
+  private compare(block: number, slot: number, secs: number, unitBytes: Uint8Array, lbas: Uint32Array): void {
     const { known: model, g } = this;
     this.same.fill(0, 0, secs);
     // Of what was discarded, or lost with the power, nobody asks any more.
@@ -312,7 +316,7 @@ export class TraceTap implements Telemetry {
     const target = model.targetAt(ch, lun);
     if (!target) return;
     for (let i = 0; i < secs; i++) {
-      const lba = this.lbas[i] as number;
+      const lba = lbas[i] as number;
       const old = lba <= MAX_LBA ? model.find(target, lba) : undefined;
       const sum = (old ? this.sums.get(old.block)?.[old.sec] : this.takeHeldSum(target, lba)) ?? 0;
       if (sum !== 0 && sum === sumOf(unitBytes, (slot + i) * g.secSizeBytes, g.secSizeBytes))
