@@ -137,3 +137,16 @@ it('says when it is full, and has room for the longest record then', () => {
     directly(Array.from({ length: told }, (_, timeUs) => ({ timeUs, latencyUs: 1, command: longest }))),
   );
 });
+
+it('knows when each of as many of the shortest records was as it has room for', () => {
+  const batch = new TraceBatch(SECS_PER_PG);
+  const steps: Step[] = [];
+  while (!batch.isFull) {
+    const timeUs = 1000 + steps.length;
+    steps.push({ timeUs, latencyUs: 0, guest: bio });
+    batch.guest(timeUs, bio);
+  }
+  const encoder = new TraceEncoder();
+  batch.replay(encoder);
+  expect(encoder.take()?.bytes).toEqual(directly(steps));
+});

@@ -19,8 +19,6 @@ const MOST_RUNS = 64;
 const MAX_PAGES = 64;
 const PAGE_BYTES = 4096;
 const SQE_WORDS = 16;
-/** Of the shortest record: an erased block. */
-const LEAST_WORDS = 2;
 /** Of the longest record, a command: its head, its 64 bytes, three words a sector, two a run. */
 const SLACK_WORDS = 16 + SQE_WORDS + 3 * MOST_SECS + 2 * MOST_RUNS;
 
@@ -28,7 +26,7 @@ const Kind = { write: 1, erase: 2, command: 3, guest: 4, told: 5 } as const;
 
 export class TraceBatch {
   private readonly words: Uint32Array;
-  /** Of each record, in microseconds. */
+  /** Of each record, in microseconds. A record has one word at least: its kind. */
   private readonly times: Float64Array;
   private readonly mostWords: number;
   private readonly secsPerPg: number;
@@ -43,7 +41,7 @@ export class TraceBatch {
     this.secsPerPg = secsPerPg;
     this.mostWords = mostWords;
     this.words = new Uint32Array(mostWords + SLACK_WORDS);
-    this.times = new Float64Array(Math.ceil((mostWords + SLACK_WORDS) / LEAST_WORDS));
+    this.times = new Float64Array(mostWords + SLACK_WORDS);
   }
 
   /** Go through what is there before anything is added. */
