@@ -30,7 +30,7 @@ export type TimedCpu = Pick<V86Cpu, 'cpl' | 'in_hlt' | 'reg32' | 'current_tsc' |
 export class GuestTime {
   #behindMs = 0;
   #stack = -1;
-  /** The general registers. v86's own view of them makes a new array at each touch, and this is asked for at each write to a register. */
+  /** The general registers. v86's own view makes a new array at each touch, and each write to a register asks for it. */
   #reg32: Int32Array = new Int32Array(0);
   #registersOf: TimedCpu | undefined;
   /** Nobody has looked at the guest's clock since; NaN during a slice. */

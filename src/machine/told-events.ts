@@ -21,14 +21,14 @@ export function listenForEvents(cpu: DmaCpu & Pick<V86Cpu, 'io'>, ontold: OnTold
   const bytes = new Uint8Array(MAX_TOLD_BYTES);
   /** Of so many of them; a guest that writes tells thousands a second, of a few lengths. */
   const views: (DataView | undefined)[] = [];
-  const told = (address: number): void => {
+  const write32 = (value: number): void => {
     const atMs = performance.now();
+    const address = value >>> 0;
     if (!memory.readWords(address, length)) return;
     const count = length[0] as number;
     if (count > MAX_TOLD_BYTES || !memory.read(address + LENGTH_BYTES, bytes, 0, count)) return;
     ontold((views[count] ??= new DataView(bytes.buffer, 0, count)), atMs);
   };
-  const write32 = (value: number): void => told(value >>> 0);
   const passOver = (): void => undefined;
   cpu.io.register_write(TOLD_PORT, null, passOver, passOver, write32);
 }
