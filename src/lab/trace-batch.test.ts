@@ -8,6 +8,16 @@ import { MOST_SECS, pagesOf, runsOf, TraceBatch } from './trace-batch.ts';
 
 const SECS_PER_PG = 4;
 
+/** Who reads a recording is told the time of each record, and counts them by that. */
+class CountingEncoder extends TraceEncoder {
+  told = 0;
+
+  override at(timeUs: number): void {
+    this.told++;
+    super.at(timeUs);
+  }
+}
+
 interface Step {
   readonly timeUs: number;
   readonly write?: { readonly block: number; readonly sec: number; readonly lbas: readonly number[] };
@@ -97,7 +107,7 @@ it('hands on what it was told, as if it had been recorded at once', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
       const batch = new TraceBatch(SECS_PER_PG);
-      const encoder = new TraceEncoder();
+      const encoder = new CountingEncoder();
       for (const { timeUs, latencyUs, write, erase, command: c, guest } of steps) {
         if (write)
           batch.write(timeUs, write.block, write.sec, write.lbas.length, Uint32Array.from(write.lbas));
@@ -108,7 +118,9 @@ it('hands on what it was told, as if it had been recorded at once', () => {
       expect(batch.isEmpty).toBe(steps.length === 0);
       batch.replay(encoder);
       expect(batch.isEmpty).toBe(true);
-      expect(encoder.take()?.bytes).toEqual(directly(steps));
+      const segment = encoder.take();
+      expect(segment?.bytes).toEqual(directly(steps));
+      expect(encoder.told).toBe(segment?.records ?? 0);
     }),
   );
 });

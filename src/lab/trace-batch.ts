@@ -126,9 +126,10 @@ export class TraceBatch {
     let record = 0;
     for (let at = 0; at < length;) {
       const kind = words[at++];
-      sink.at(this.times[record++] as number);
+      const timeUs = this.times[record++] as number;
+      sink.at(timeUs);
       if (kind === Kind.erase) sink.erase(words[at++] as number);
-      else if (kind === Kind.write) at = this.replayWrite(at, sink);
+      else if (kind === Kind.write) at = this.replayWrite(at, timeUs, sink);
       else if (kind === Kind.guest) sink.guest(events[event++] as GuestEvent);
       else if (kind === Kind.told) {
         const told = (events[event++] as GuestEventSource).take(words[at++] as number);
@@ -144,11 +145,13 @@ export class TraceBatch {
     return length + 1;
   }
 
-  private replayWrite(from: number, sink: TraceSink): number {
+  private replayWrite(from: number, timeUs: number, sink: TraceSink): number {
     const { words, lbas, secsPerPg } = this;
     let [block, sec] = [words[from], words[from + 1]] as [number, number];
     const end = from + 3 + (words[from + 2] as number);
     for (let at = from + 3; at < end; block++) {
+      // Each page is a record.
+      if (at > from + 3) sink.at(timeUs);
       const inPage = sec % secsPerPg;
       const secs = Math.min(secsPerPg - inPage, end - at);
       for (let i = 0; i < secs; i++) lbas[i] = words[at++] as number;

@@ -55,7 +55,10 @@ export interface CommandRecord {
 export type PowerMark = 'on' | 'off';
 
 export interface TraceSink {
-  /** The records that follow happened then: microseconds on the clock of the machine (performance.now()). */
+  /**
+   * The next record happened then: microseconds on the clock of the machine (performance.now()). Said before each one, which
+   * is how a model counts them.
+   */
   at(timeUs: number): void;
   command(record: CommandRecord): void;
   /**
