@@ -37,9 +37,10 @@ function judge(model: TraceModel, half: number) {
 }
 
 async function watched(): Promise<{ guest: Booted; model: () => TraceModel }> {
+  // A line of 512 sectors is twice pblk's write buffer: with lines smaller than that pblk can run out of free ones.
   const guest = await boot({
-    line: line12('lnum_lun=4,lnum_pln=1,lsecs_per_pg=4,lpgs_per_blk=16'),
-    sizeMiB: 49,
+    line: line12('lnum_lun=4,lnum_pln=1,lsecs_per_pg=4,lpgs_per_blk=64'),
+    sizeMiB: 97,
   });
   const { device } = guest.lab;
   device?.watch(true);

@@ -66,7 +66,7 @@ export type PblkDanger =
   | 'ragged-chunks' // ws_opt does not divide a chunk: sectors behind its end are addressed
   | 'writes-hang' // the rate limiter's upper threshold is negative
   | 'gc-too-late' // … or is reached only when no free line is left
-  | 'line-in-buffer'; // the write buffer holds whole lines, of which garbage collection cannot let go: remove hangs
+  | 'line-in-buffer'; // the write buffer holds whole lines, of which garbage collection cannot let go: writes and remove hang
 
 /** Numbers as the kernel would print them; those of steps that were not reached are 0. */
 export interface PblkAnswer {
@@ -201,7 +201,9 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   // and go to garbage collection while entries of it remain. It is then not freed, pipeline_gc stays above 0, and
   // pblk_gc_reader_ts waits for that: pblk_exit stops it (pblk_gc_exit) before it lets go of the buffer (pblk_tear_down,
   // pblk_rb_sync_l2p), so that remove never returns. Seen with lines of 2048 and a buffer of 4096; where both are alike,
-  // filling, collecting and removing went well (test/pblk-matrix.guest.test.ts).
+  // filling, collecting and removing went well (test/pblk-matrix.guest.test.ts). With lines of 128 and a buffer of 256,
+  // about one in twenty rounds of overwriting with two processes ended in "no free lines" and "could not setup write
+  // request: -28": pblk has no line to write to then, and no write is ever answered.
   const removal = meta.secPerLine < bufferEntries ? 'line-in-buffer' : undefined;
   return {
     ...answer,

@@ -194,7 +194,7 @@ function dangerReason(trial: CreateTrial, answer: PblkAnswer): string {
       );
     case 'line-in-buffer':
       return sentence(
-        `Lines of ${answer.lineSecs} sectors are smaller than pblk's write buffer of ${answer.bufferEntries}, which holds on to lines that garbage collection takes, so that nvme lnvm remove can wait for ever`,
+        `Lines of ${answer.lineSecs} sectors are smaller than pblk's write buffer of ${answer.bufferEntries}, which holds on to lines that garbage collection takes, so that free lines can run out ("no free lines") and writes and nvme lnvm remove wait for ever`,
         trial,
         [adviseLargerChunks, adviseLargerBoth],
       );

@@ -328,7 +328,7 @@ describe('targets that are created and must not be used', () => {
       opPercent: 31,
       bufferEntries: 256,
       reason: expect.stringMatching(
-        /^Lines of 128 sectors .*buffer of 256.*remove can wait.*works\.$/,
+        /^Lines of 128 sectors .*buffer of 256.*no free lines.*remove wait.*works\.$/,
       ) as string,
     });
     // Measured: removal hung after garbage collection.
