@@ -51,6 +51,11 @@ export class TargetSigns {
     }
   }
 
+  /** So many of {@link scanned} are a target's that is known now: no other one's are among them. */
+  took(at: number, count: number): void {
+    this.scanned.fill(END, at, at + count);
+  }
+
   private wrote(): void {
     this.writes++;
     this.onwrite?.();

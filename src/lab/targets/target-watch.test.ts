@@ -199,6 +199,19 @@ describe('TargetWatch', () => {
     expect(exec).toHaveBeenCalledTimes(looks);
   });
 
+  it('takes the LUNs of a target that it has found for no other one’s, also while an nvme still runs', async () => {
+    const { says, scan, book } = guest();
+    says.lines = ['busy', 'target a 1000 2 7', 'device'];
+    scan(4, 5);
+    await vi.advanceTimersByTimeAsync(310);
+    expect(book.recipes).toEqual([made('a', 4, 5)]);
+    // Removed, and made again over others, before the next look.
+    says.lines = ['target a 1000 2 8', 'device'];
+    scan(6, 7);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(book.recipes).toEqual([made('a', 6, 7)]);
+  });
+
   it('gives up on a guest that is always busy', async () => {
     const { exec, says, scan } = guest();
     says.lines = ['busy', 'device'];

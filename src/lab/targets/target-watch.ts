@@ -191,6 +191,8 @@ export class TargetWatch {
       const range = this.rangeOf(target, until, before);
       const recipe = range && this.recipeOf(target, range);
       if (!recipe) continue;
+      // While an `nvme` runs they stay noted. One of the same name that comes next must not be taken for this one again.
+      this.parts.signs.took(range.at, target.luns);
       until = range.at;
       made.unshift(recipe);
     }
