@@ -202,8 +202,9 @@ export function createTarget(question: PblkQuestion): PblkAnswer {
   // pblk_gc_reader_ts waits for that: pblk_exit stops it (pblk_gc_exit) before it lets go of the buffer (pblk_tear_down,
   // pblk_rb_sync_l2p), so that remove never returns. Seen with lines of 2048 and a buffer of 4096; where both are alike,
   // filling, collecting and removing went well (test/pblk-matrix.guest.test.ts). With lines of 128 and a buffer of 256,
-  // about one in twenty rounds of overwriting with two processes ended in "no free lines" and "could not setup write
-  // request: -28": pblk has no line to write to then, and no write is ever answered.
+  // two processes that overwrote two targets ended once in "no free lines" and "could not setup write request: -28" (and
+  // twice before, most likely, in ten runs in all): pblk has no line to write to then, and no write is ever answered. That
+  // lines which the buffer holds are what it lacks is inferred from its state then: 8 in collection, none of them freed.
   const removal = meta.secPerLine < bufferEntries ? 'line-in-buffer' : undefined;
   return {
     ...answer,
